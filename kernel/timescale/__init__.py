@@ -1,0 +1,1 @@
+"""Database engine: PostgreSQL, with time series on TimescaleDB where it is there and on native partitions where not."""
