@@ -11,6 +11,7 @@ from django.db import DatabaseError, transaction
 from django.db.backends.postgresql import base as postgresql
 from django.utils.functional import cached_property
 
+from kernel.timescale import columns  # noqa: F401  (its types must be known before the first connection is made)
 from kernel.timescale.schema import SchemaEditor
 
 logger = logging.getLogger(__name__)

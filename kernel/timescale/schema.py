@@ -51,9 +51,7 @@ class SchemaEditor(TimescaleSchemaEditor):  # type: ignore[misc,unused-ignore]
         elif not should_migrate:
             self.execute(partitions.default_partition_sql(table))
             if not self.collect_sql:
-                partitions.make_months(
-                    self.connection, table=table, column=field.column, around=datetime.now(UTC)
-                )
+                partitions.make_months(self.connection, table=table, column=field.column, around=datetime.now(UTC))
 
     def _set_chunk_time_interval(self, model: type[Model], field: TimescaleDateTimeField) -> None:
         if self.connection.is_hypertable(model._meta.db_table):

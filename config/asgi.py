@@ -1,0 +1,43 @@
+"""One origin: `/ws/` goes to the contexts' sockets, everything else to Django's WSGI handler in a thread pool.
+
+Django's own ASGI handler costs more per request than the handler it wraps; ADR 0003 has the measurements.
+"""
+
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+from a2wsgi import WSGIMiddleware
+from channels.routing import URLRouter
+from django.conf import settings
+from django.urls import path
+
+from config.wsgi import application as wsgi_application  # sets Django up before the sockets are imported
+
+HTTP_THREADS = 8
+
+
+def _socket_routes() -> list[Any]:
+    """The `websocket_urlpatterns` of every context that has consumers, below `/ws/v1/<context>/`."""
+    rooms = [name for name in settings.CONTEXTS if find_spec(f"contexts.{name}.consumers")]
+    return [
+        path(f"ws/v1/{name}/", URLRouter(import_module(f"contexts.{name}.consumers").websocket_urlpatterns))
+        for name in rooms
+    ]
+
+
+async def _nowhere(scope: Any, receive: Any, send: Any) -> None:
+    """A socket address that does not exist is refused before it opens."""
+    await send({"type": "websocket.close", "code": 4404})
+
+
+_http = WSGIMiddleware(wsgi_application, workers=HTTP_THREADS)
+_sockets = URLRouter([*_socket_routes(), path("<path:anything>", _nowhere)])
+
+
+async def application(scope: Any, receive: Any, send: Any) -> None:
+    """The ASGI entry the web process serves."""
+    if scope["type"] == "websocket":
+        await _sockets(scope, receive, send)
+    elif scope["type"] == "http":
+        await _http(scope, receive, send)

@@ -1,0 +1,130 @@
+"""`make run`: the whole platform on this machine, with engines of its own, until Ctrl-C.
+
+Shows what it does while it does it; ends with code 0 after Ctrl-C or SIGTERM, and with one
+sentence and code 1 when it cannot run. Its data are in `var/`; `var/environment` tells a
+`python manage.py` beside it where the engines are.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from config.engines import EngineError, Engines, start_engines
+from config.running import checks
+from config.running.engine import free_port
+from config.running.keys import keys_for
+from config.running.locks import Held, Lock
+from config.running.output import OURS, Output, SpokenLog
+from config.running.private import write_private
+from config.running.procfile import processes, reachable
+from config.running.supervisor import StepFailed, Supervisor, sweep
+
+ROOT = Path(__file__).resolve().parent.parent
+VAR = ROOT / "var"
+DEFAULTS = {"DEMO": "on", "ACCESS_LOG_LEVEL": "WARNING"}
+"""What the environment may overrule."""
+ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def main() -> int:
+    """Run until told to stop; return the exit code."""
+    for number in ENDINGS:
+        signal.signal(number, _interrupt)
+    output = Output()
+    logging.getLogger("stayer.engines").addHandler(SpokenLog(output))
+    logging.getLogger("stayer.engines").setLevel(logging.INFO)
+    try:
+        run_platform(output)
+    except KeyboardInterrupt:
+        output.say(OURS, "Everything has stopped.")
+    except (checks.CannotRun, EngineError, StepFailed) as refusal:
+        print(refusal, file=sys.stderr)
+        return 1
+    return 0
+
+
+def run_platform(output: Output) -> None:
+    """Check, start the engines, start the processes; leave nothing behind, however it ends."""
+    host, port = os.environ.get("HOST") or "127.0.0.1", checks.port_from(os.environ)
+    VAR.mkdir(exist_ok=True)
+    lock = Lock(VAR / "run.lock")
+    try:
+        lock.take()
+    except Held as holder:
+        raise checks.CannotRun(f"Stayer already runs here ({holder}): stop it first.") from None
+    if sweep(str(VAR)):
+        output.say(OURS, "Ended what an earlier run had left behind.")
+    checks.ensure_disk_has_room(VAR)
+    checks.ensure_port_is_free(host, port)
+    checks.ensure_reachable("DATABASE_URL", os.environ)
+    checks.ensure_reachable("REDIS_URL", os.environ)
+    output.say(OURS, "Starting the engines.")
+    with start_engines(VAR) as engines:
+        _supervise(engines, output, host=host, port=port)
+
+
+def _supervise(engines: Engines, output: Output, *, host: str, port: int) -> None:
+    environment = _environment(engines, host=host, port=port)
+    supervisor = Supervisor(
+        processes(folder=VAR, host=host, port=port, strap_port=free_port()),
+        folder=ROOT,
+        mark=str(VAR),
+        environment=environment,
+        output=output,
+        engines=engines,
+    )
+    try:
+        supervisor.run(when_ready=lambda: _greet(output, environment["BASE_URL"]))
+    finally:
+        output.say(OURS, "Stopping.")
+        supervisor.stop()
+
+
+def _environment(engines: Engines, *, host: str, port: int) -> Mapping[str, str]:
+    """What every process is told; the same goes to a file for those who use `manage.py` beside it."""
+    ours = {
+        "DATABASE_URL": engines.database_url,
+        "REDIS_URL": engines.redis_url,
+        "BASE_URL": f"http://{reachable(host)}:{port}",
+        **keys_for(VAR, os.environ),
+    }
+    write_private(VAR / "environment", "".join(f"{name}={value}\n" for name, value in ours.items()))
+    return {**DEFAULTS, **os.environ, **ours, "PYTHONUNBUFFERED": "1"}
+
+
+def _greet(output: Output, url: str) -> None:
+    lines = [
+        "",
+        f"  Live page   {url}/",
+        f"  API         {url}/api/v1/docs/",
+        f"  Admin       {url}/admin/",
+        "",
+    ]
+    lines += [f"  {person['email']}  {person['password']}  {person.get('about', '')}" for person in _demo_people()]
+    for line in [*lines, "", "  Ctrl-C stops everything."]:
+        output.say(OURS, line)
+
+
+def _demo_people() -> list[dict[str, str]]:
+    """Who can sign in, as the demo data left it in var/demo.json."""
+    try:
+        people: list[dict[str, str]] = json.loads((VAR / "demo.json").read_text())
+    except (OSError, ValueError):
+        return []
+    return people
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    for number in ENDINGS:  # stopping takes less than ten seconds: impatience must not cut it short
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

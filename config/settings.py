@@ -1,0 +1,245 @@
+"""One settings file: what differs between installations comes from the environment (`config/env.py`), business
+numbers live in each context's `rules.py`. Order: deployment, apps, databases, messaging, accounts, API, logs.
+"""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+
+from config import env
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env.load(Path(env.text("STAYER_ENVIRONMENT_FILE", str(BASE_DIR / "var" / "environment"))))
+
+# The contexts. A new one is a folder in contexts/ and a word here; everything else is found by name.
+CONTEXTS = ["identity", "health", "workout", "social", "gamification"]
+
+# --- Deployment -------------------------------------------------------------------------------------------------
+
+DEBUG = False
+TESTING = env.flag("TESTING")
+DEMO = env.flag("DEMO")
+SECRET_KEY = env.text("SECRET_KEY")
+FIELD_KEY = env.text("FIELD_KEY")
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
+TRUSTED_PROXIES = env.number("TRUSTED_PROXIES", 0)
+METRICS_TOKEN = env.text("METRICS_TOKEN", "")
+HTTPS = env.flag("HTTPS")
+SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+SESSION_COOKIE_AGE = 12 * 3600
+APPEND_SLASH = False
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+ASGI_APPLICATION = "config.asgi.application"
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2_500_000
+FILE_UPLOAD_PERMISSIONS = 0o600
+
+# --- Apps -------------------------------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "config.apps.OperatorsAdmin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "channels",
+    "kernel",
+    *(f"contexts.{name}" for name in CONTEXTS),
+]
+MIDDLEWARE = [
+    "kernel.observability.ObserveRequests",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "config" / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "var" / "static"
+STATICFILES_DIRS = [BASE_DIR / "config" / "static"]
+MEDIA_ROOT = Path(env.text("MEDIA_ROOT", str(BASE_DIR / "var" / "media")))
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+
+# --- Databases: one per context in one cluster ------------------------------------------------------------------
+
+CLUSTER = env.database_url("DATABASE_URL")
+STATEMENT_TIMEOUT_MS, LOCK_TIMEOUT_MS = 30_000, 5_000
+DATABASE_ROUTERS = ["kernel.databases.ContextRouter"]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+
+def _database(context: str) -> dict[str, Any]:
+    from kernel.databases import LEVELS, isolation_of
+
+    budget = {
+        "statement_timeout": STATEMENT_TIMEOUT_MS,
+        "lock_timeout": LOCK_TIMEOUT_MS,
+        "idle_in_transaction_session_timeout": STATEMENT_TIMEOUT_MS,
+    }
+    return {
+        "ENGINE": "kernel.timescale",
+        "NAME": f"{CLUSTER.prefix}_{context}",
+        "HOST": CLUSTER.host,
+        "PORT": CLUSTER.port,
+        "USER": CLUSTER.user,
+        "PASSWORD": CLUSTER.password,
+        "CONN_MAX_AGE": 0,
+        "OPTIONS": {
+            "isolation_level": LEVELS[isolation_of(context)],
+            "options": " ".join(f"-c {name}={value}" for name, value in budget.items()),
+            "application_name": "stayer",
+            "pool": {"min_size": 0, "max_size": env.number("DATABASE_POOL", 12), "timeout": 10},
+        },
+    }
+
+
+DATABASES = {"default" if name == "identity" else name: _database(name) for name in CONTEXTS}
+
+# --- Messaging --------------------------------------------------------------------------------------------------
+
+REDIS_URL = env.text("REDIS_URL")
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+EVENT_SINKS = ["kernel.relay.InProcess"]
+SERVICES_ROUND_TRIP = TESTING
+CELERY_BROKER_URL = env.text("BROKER_URL", REDIS_URL)
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600}
+CELERY_TASK_TIME_LIMIT = 600
+EMAIL_BACKEND = env.text("EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend")
+EMAIL_TIMEOUT = 5
+DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "Stayer <no-reply@localhost>")
+
+# --- Accounts and tokens ----------------------------------------------------------------------------------------
+
+AUTH_USER_MODEL = "identity.User"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+PASSWORD_HASHERS = [
+    "contexts.identity.passwords.CheapArgon2" if TESTING else "django.contrib.auth.hashers.Argon2PasswordHasher"
+]
+_VALIDATION = "django.contrib.auth.password_validation"
+AUTH_PASSWORD_VALIDATORS: list[dict[str, Any]] = [
+    {"NAME": f"{_VALIDATION}.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "contexts.identity.passwords.SpecialCharacterValidator"},
+    {"NAME": f"{_VALIDATION}.CommonPasswordValidator"},
+    {"NAME": f"{_VALIDATION}.NumericPasswordValidator"},
+    {
+        "NAME": f"{_VALIDATION}.UserAttributeSimilarityValidator",
+        "OPTIONS": {"user_attributes": ("email", "display_name")},
+    },
+]
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_UNIQUE_EMAIL = True
+ACCOUNT_EMAIL_VERIFICATION = "optional"
+ACCOUNT_RATE_LIMITS = False  # our own limits stand in front, and are exact
+MFA_ADAPTER = "contexts.identity.authenticators.EncryptedAuthenticators"
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_TOTP_ISSUER = "Stayer"
+
+TOKEN_SIGNING_KEY = env.text("TOKEN_SIGNING_KEY").replace("\\n", "\n")
+TOKEN_KID = env.text("TOKEN_KID", "1")
+TOKEN_PUBLIC_KEYS = {
+    TOKEN_KID: load_pem_private_key(TOKEN_SIGNING_KEY.encode(), None)
+    .public_key()
+    .public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    .decode()
+}
+SIMPLE_JWT = {
+    "ALGORITHM": "RS256",
+    "SIGNING_KEY": TOKEN_SIGNING_KEY,
+    "VERIFYING_KEY": TOKEN_PUBLIC_KEYS[TOKEN_KID],
+    "ISSUER": "stayer",
+    "AUDIENCE": "stayer",
+    "USER_ID_CLAIM": "sub",
+    "TOKEN_TYPE_CLAIM": "typ",
+    "JTI_CLAIM": "jti",
+    "ACCESS_TOKEN_LIFETIME": timedelta(minutes=10),
+}
+SESSION_CHECK = "contexts.identity.services.session_is_active"
+
+# --- API --------------------------------------------------------------------------------------------------------
+
+REST_FRAMEWORK = {
+    # What kernel.http.Endpoint does not override denies.
+    "DEFAULT_AUTHENTICATION_CLASSES": ["kernel.access.BearerToken"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAdminUser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "kernel.http.handle_exception",
+    "UNAUTHENTICATED_USER": "kernel.access.Anonymous",
+    "URL_FORMAT_OVERRIDE": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Stayer",
+    "DESCRIPTION": "An open fitness platform: workouts, live heart rate, friends, chat, leaderboards.",
+    "VERSION": "1",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "APPEND_COMPONENTS": {"securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}},
+}
+
+# --- Logs: one JSON object a line, with the correlation id and never a person's data ----------------------------
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"correlation": {"()": "kernel.observability.CorrelationFilter"}},
+    "formatters": {
+        "json": {
+            "()": "pythonjsonlogger.json.JsonFormatter",
+            "format": "%(asctime)s %(levelname)s %(name)s %(message)s %(correlation_id)s",
+        }
+    },
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": "json", "filters": ["correlation"]},
+    },
+    "root": {"handlers": ["stderr"], "level": env.text("LOG_LEVEL", "INFO")},
+    "loggers": {"http.access": {"level": env.text("ACCESS_LOG_LEVEL", "INFO")}},
+}

@@ -1,0 +1,1 @@
+"""The shared kernel: what every context may import. It knows no context and no business word."""

@@ -1,0 +1,218 @@
+"""The fixtures every test may use: people, clients, sockets, the relay, what was announced."""
+
+import itertools
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import pytest
+from channels.testing import WebsocketCommunicator
+from django.conf import settings
+from django.db import connections
+from django.test import Client, TransactionTestCase
+
+from kernel.databases import alias_of, redis_client
+from kernel.events import DomainEvent, Envelope
+from kernel.models import OutboxEvent
+from kernel.relay import Relay
+
+PASSWORD = "Long-enough 4 everyone!"
+_numbers = itertools.count(1)
+
+
+class Api:
+    """An HTTP client that speaks JSON and signs in with a bearer token."""
+
+    def __init__(self, token: str | None = None) -> None:
+        self._client = Client()
+        self.token = token
+
+    def request(self, method: str, path: str, json: Any = None, **options: Any) -> Any:
+        """Send one request; `headers` are added to the bearer token, `data` is a form or raw body."""
+        headers = dict(options.pop("headers", {}))
+        if self.token:
+            headers.setdefault("Authorization", f"Bearer {self.token}")
+        if json is not None:
+            options |= {"data": encode(json), "content_type": "application/json"}
+        return getattr(self._client, method)(path, headers=headers, **options)
+
+    def get(self, path: str, **options: Any) -> Any:
+        """GET; `data` become query parameters."""
+        return self.request("get", path, **options)
+
+    def post(self, path: str, json: Any = None, **options: Any) -> Any:
+        """POST a JSON value, or `data` as a form with files."""
+        return self.request("post", path, json, **options)
+
+    def patch(self, path: str, json: Any = None, **options: Any) -> Any:
+        """PATCH a JSON value."""
+        return self.request("patch", path, json, **options)
+
+    def delete(self, path: str, **options: Any) -> Any:
+        """DELETE."""
+        return self.request("delete", path, **options)
+
+
+def encode(value: Any) -> str:
+    """JSON with UUIDs and instants as text."""
+    return json.dumps(value, default=str)
+
+
+@dataclass
+class Person:
+    """Somebody who has registered and signed in."""
+
+    user_id: UUID
+    email: str
+    password: str
+    token: str
+    refresh: str
+    api: Api = field(repr=False)
+
+
+def sign_in(email: str, password: str = PASSWORD, **more: Any) -> dict[str, Any]:
+    """The tokens of a fresh login."""
+    answer = Api().post("/api/v1/identity/login", {"email": email, "password": password} | more)
+    assert answer.status_code == 200, answer.content
+    tokens: dict[str, Any] = answer.json()
+    return tokens
+
+
+def make_person(email: str | None = None, **profile: Any) -> Person:
+    """Register through the front door, sign in, and set what `profile` says."""
+    email = email or f"person{next(_numbers)}@example.org"
+    form = {
+        "email": email,
+        "password": PASSWORD,
+        "display_name": profile.pop("display_name", email.partition("@")[0].title()),
+        "birth_date": profile.pop("birth_date", "1990-05-17"),
+    }
+    answer = Api().post("/api/v1/identity/register", form)
+    assert answer.status_code == 201, answer.content
+    tokens = sign_in(email)
+    api = Api(tokens["access"])
+    if profile:
+        changed = api.patch("/api/v1/identity/me", profile)
+        assert changed.status_code == 200, changed.content
+    return Person(
+        user_id=UUID(answer.json()["user_id"]),
+        email=email,
+        password=PASSWORD,
+        token=tokens["access"],
+        refresh=tokens["refresh"],
+        api=api,
+    )
+
+
+@pytest.fixture
+def register(db: None) -> Callable[..., Person]:
+    """`register(email=…, display_name=…, sex=…, …) -> Person`."""
+    return make_person
+
+
+@pytest.fixture
+def anonymous() -> Api:
+    """A client that has not signed in."""
+    return Api()
+
+
+@pytest.fixture
+def deliver() -> Callable[[], int]:
+    """Run the relay until nothing is left; calling it twice must change nothing more."""
+    return Relay(contexts=settings.CONTEXTS).drain
+
+
+@pytest.fixture
+def announced() -> Callable[[type[DomainEvent]], list[Any]]:
+    """`announced(workout.WorkoutCompleted)`: the events of that type so far, oldest first."""
+
+    def events(kind: type[DomainEvent]) -> list[DomainEvent]:
+        rows = OutboxEvent.objects.using(alias_of(kind.context)).filter(type=kind.type).order_by("position")
+        return [_opened(row) for row in rows]
+
+    return events
+
+
+def _opened(row: OutboxEvent) -> DomainEvent:
+    return Envelope(
+        event_id=row.event_id,
+        type=row.type,
+        version=row.version,
+        key=row.key,
+        occurred_at=row.occurred_at,
+        correlation_id=row.correlation_id,
+        causation_id=row.causation_id,
+        payload=encode(row.payload).encode(),
+    ).open()
+
+
+class TestSocket(WebsocketCommunicator):
+    """A WebSocket client against the ASGI entry, as a browser would connect."""
+
+    __test__ = False
+
+    def __init__(self, path: str, token: str | None = None) -> None:
+        from config.asgi import application
+
+        offered = ["stayer.v1", *([f"bearer.{token}"] if token else [])]
+        super().__init__(application, path, subprotocols=offered)
+
+    async def __aenter__(self) -> "TestSocket":
+        connected, protocol = await self.connect(timeout=10)
+        assert connected, f"refused with {protocol}"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.disconnect()
+
+    async def next(self, type: str | None = None, timeout: float = 10) -> dict[str, Any]:
+        """The next frame, or the next of this type."""
+        while True:
+            frame: dict[str, Any] = await self.receive_json_from(timeout=timeout)
+            if type is None or frame["type"] == type:
+                return frame
+
+    async def closed_with(self, timeout: float = 10) -> int:
+        """Read on until the server closes; returns the close code."""
+        while (message := await self.receive_output(timeout))["type"] != "websocket.close":
+            pass
+        return int(message.get("code", 1000))
+
+
+@pytest.fixture
+async def socket() -> Any:
+    """`async with socket(path, token) as ws: await ws.next("snapshot")`."""
+    from kernel.realtime import hub
+
+    yield TestSocket
+    await hub().stop()
+
+
+@pytest.fixture(autouse=True)
+def empty_redis() -> Iterator[None]:
+    """Counters, caches and boards of one test are not seen by the next."""
+    redis_client().flushdb()
+    return
+
+
+_tables: dict[str, list[str]] = {}
+KEPT_TABLES = {"django_migrations", "django_content_type", "auth_permission"}
+
+
+def _empty_databases(self: TransactionTestCase) -> None:
+    """Django truncates every table of every alias; looking which ones are used first is ten times faster."""
+    for alias in self._databases_names(include_mirrors=False):
+        connection = connections[alias]
+        with connection.cursor() as cursor:
+            if alias not in _tables:
+                _tables[alias] = sorted(set(connection.introspection.table_names(cursor)) - KEPT_TABLES)
+            quoted = [connection.ops.quote_name(table) for table in _tables[alias]]
+            looks = (f"SELECT '{name}' WHERE EXISTS (SELECT FROM {name})" for name in quoted)
+            cursor.execute(" UNION ALL ".join(looks))
+            if used := [row[0] for row in cursor.fetchall()]:
+                cursor.execute(f"TRUNCATE {', '.join(used)} RESTART IDENTITY CASCADE")
+
+
+TransactionTestCase._fixture_teardown = _empty_databases
