@@ -1,1 +1,1 @@
-"""Database engine: PostgreSQL, with time series on TimescaleDB where it is there and on native partitions where not."""
+"""Database engine: PostgreSQL, with time series on TimescaleDB or, without it, on native partitions."""

@@ -1,7 +1,7 @@
 """The backend named by ENGINE = "kernel.timescale".
 
-For every ordinary table this is Django's own PostgreSQL backend (pool, isolation level and all other OPTIONS included).
-A model with a `TimescaleDateTimeField` becomes a time series; see `schema.py`.
+For every ordinary table this is Django's own PostgreSQL backend, with the pool, the isolation level and all other
+OPTIONS. A model with a `TimescaleDateTimeField` becomes a time series; see `schema.py`.
 """
 
 import logging

@@ -1,8 +1,8 @@
 """Columns of numbers as ready-made binary arrays, for statements that store many rows with `unnest`.
 
-psycopg turns a Python list into an array element by element; for a batch of readings that costs more than everything
-else the request does. These pack a whole column with one call of `struct`. They need a cursor that binds on the server
-(`psycopg.Cursor`, not Django's). The layout is that of PostgreSQL's `array_send`.
+psycopg turns a Python list into an array element by element; for a batch of readings that costs more than
+everything else the request does. These pack a whole column with one call of `struct`. They need a cursor that
+binds on the server (`psycopg.Cursor`, not Django's). The layout is that of PostgreSQL's `array_send`.
 """
 
 import struct

@@ -47,12 +47,21 @@ def _is_missing(cursor: Any, *, table: str, name: str) -> bool:
 def _add(cursor: Any, *, table: str, name: str, column: str, start: datetime, end: datetime) -> None:
     cursor.execute(f'CREATE TABLE "{name}" (LIKE "{table}" INCLUDING ALL)')
     cursor.execute(f'LOCK TABLE "{table}_default" IN ACCESS EXCLUSIVE MODE')
-    cursor.execute(
-        f'WITH moved AS (DELETE FROM "{table}_default" WHERE "{column}" >= %s AND "{column}" < %s RETURNING *)'
-        f' INSERT INTO "{name}" SELECT * FROM moved',
-        [start, end],
-    )
+    stored = _stored_columns(cursor, table)
+    delete = f'DELETE FROM "{table}_default" WHERE "{column}" >= %s AND "{column}" < %s'  # noqa: S608 (our names)
+    insert = f'INSERT INTO "{name}" ({stored}) SELECT {stored} FROM moved'  # noqa: S608
+    cursor.execute(f"WITH moved AS ({delete} RETURNING *) {insert}", [start, end])
     cursor.execute(
         f'ALTER TABLE "{table}" ATTACH PARTITION "{name}"'
         f" FOR VALUES FROM ('{start.isoformat()}') TO ('{end.isoformat()}')"
     )
+
+
+def _stored_columns(cursor: Any, table: str) -> str:
+    """The columns one may write: all but the generated ones."""
+    cursor.execute(
+        "SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute"
+        " WHERE attrelid = quote_ident(%s)::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''",
+        [table],
+    )
+    return str(cursor.fetchone()[0])

@@ -1,0 +1,3 @@
+"""Health: the devices a person wears, and what these measured."""
+
+ISOLATION = "serializable"

@@ -1,0 +1,132 @@
+"""Taking in readings: the hot path.
+
+A batch is one transaction of two statements: readings with their batch row, and the event. Most batches are new, so
+readings go in with a plain INSERT, at little more than half the price of ON CONFLICT. A batch whose first reading is
+there already (a repeat), or that runs into another one (a unique violation), is stored with ON CONFLICT DO NOTHING.
+
+Correctness rests on the primary key of readings, not on the isolation level, so this runs at READ COMMITTED.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from django.db import IntegrityError, connections
+
+from contexts.health import events, rules
+from contexts.health.decoding import Columns, Rejection, decode
+from contexts.health.devices import KnownDevice
+from contexts.health.rules import Stream
+from kernel.bus import publish
+from kernel.databases import require_unit_of_work, sqlstate_of, unit_of_work
+from kernel.models import uuid7
+from kernel.timescale.columns import Floats, Instants, Integers, SmallIntegers
+
+UNIQUE_VIOLATION = "23505"
+MARK_BITS = 2**31 - 1
+
+_STORE = """
+    WITH stored AS (
+        INSERT INTO health_reading (time, value, device_number, sequence, mark, stream)
+        SELECT time, value, %(device)s::integer, sequence, %(mark)s::integer, stream
+        FROM unnest(%(times)b, %(values)b, %(sequences)b, %(streams)b) AS arrived (time, value, sequence, stream)
+        {unless_known}
+        RETURNING time
+    ), counted AS (
+        SELECT count(*)::integer AS count, min(time) AS first_at, max(time) AS last_at FROM stored
+    ), kept AS (
+        INSERT INTO health_batch (batch_id, device_number, mark, first_at, last_at, count, recorded_at)
+        SELECT %(batch_id)s::uuid, %(device)s::integer, %(mark)s::integer, first_at, last_at, count,
+               %(at)s::timestamptz
+        FROM counted WHERE count > 0
+    )
+    SELECT count, first_at, last_at FROM counted
+"""
+STORE_NEW = _STORE.format(
+    unless_known="""
+        WHERE NOT EXISTS (
+            SELECT FROM health_reading AS known
+            WHERE known.device_number = %(device)s::integer AND known.stream = (%(streams)b)[1]
+              AND known.time = (%(times)b)[1] AND known.sequence = (%(sequences)b)[1])
+    """
+)
+STORE_MISSING = _STORE.format(unless_known="ON CONFLICT DO NOTHING")
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of a request's readings."""
+
+    accepted: int
+    duplicates: int
+    rejected: list[Rejection]
+
+
+def record_readings(*, body: bytes, by: KnownDevice, at: datetime) -> Receipt:
+    """Store what is new in a signed request; when this returns, nothing accepted can be lost any more.
+
+    Raises `BadJson` and `InvalidInput` for a body that is no batch at all.
+    """
+    columns, rejected = decode(
+        body, earliest=rules.earliest(connected_at=by.connected_at), latest=rules.latest(at=at)
+    )
+    if not columns.times:
+        return Receipt(0, 0, rejected)
+    try:
+        accepted = store_batch(columns=columns, by=by, at=at, statement=STORE_NEW)
+    except IntegrityError as error:
+        if sqlstate_of(error) != UNIQUE_VIOLATION:
+            raise
+        accepted = store_batch(columns=columns, by=by, at=at, statement=STORE_MISSING)
+    return Receipt(accepted, len(columns.times) - accepted, rejected)
+
+
+@unit_of_work("health", isolation="read committed")
+def store_batch(*, columns: Columns, by: KnownDevice, at: datetime, statement: str) -> int:
+    """Store the readings that are not there yet and announce them; returns how many these were."""
+    batch_id = uuid7()
+    values = _parameters(columns, by=by, at=at, batch_id=batch_id)
+    count, first_at, last_at = _run(statement, values)
+    if count == 0 and statement is STORE_NEW:
+        count, first_at, last_at = _run(STORE_MISSING, values)
+    if count:
+        publish(
+            events.HealthMetricRecorded(
+                batch_id=batch_id,
+                user_id=by.user_id,
+                device_id=by.device_id,
+                streams=sorted(Stream(number).name for number in set(columns.streams)),
+                first_at=first_at,
+                last_at=last_at,
+                count=count,
+                occurred_at=at,
+            )
+        )
+    return count
+
+
+def _parameters(columns: Columns, *, by: KnownDevice, at: datetime, batch_id: UUID) -> dict[str, Any]:
+    return {
+        "device": by.number,
+        "mark": batch_id.int & MARK_BITS,
+        "batch_id": batch_id,
+        "at": at,
+        "times": Instants(columns.times),
+        "values": Floats(columns.values),
+        "sequences": Integers(columns.sequences),
+        "streams": SmallIntegers(columns.streams),
+    }
+
+
+def _run(statement: str, values: dict[str, Any]) -> tuple[int, datetime, datetime]:
+    """Run it on the driver's own cursor: binary parameters, prepared once per connection."""
+    connection = connections[require_unit_of_work("health")]
+    connection.ensure_connection()
+    raw: psycopg.Connection[Any] = connection.connection
+    raw.prepare_threshold = 1
+    with connection.wrap_database_errors, psycopg.Cursor(raw) as cursor:
+        found = cursor.execute(statement, values, prepare=True, binary=True).fetchone()
+    assert found is not None
+    return found[0], found[1], found[2]

@@ -1,0 +1,68 @@
+"""What must always hold in health's database, as queries that find what breaks it."""
+
+from contexts.health import rules
+from contexts.health.models import MFA_WAS_RECENT
+from contexts.health.rules import PLAUSIBLE
+from kernel.observability import invariant
+
+
+@invariant("health", "H1", "What a batch counted is there, reading by reading")
+def batches_are_complete() -> str:
+    """A batch row says how many readings were answered as accepted."""
+    streams = ", ".join(str(stream.value) for stream in rules.Stream)
+    return f"""
+        SELECT batch_id, count, stored FROM health_batch AS batch
+        CROSS JOIN LATERAL (
+            SELECT count(*) AS stored FROM health_reading AS reading
+            WHERE reading.device_number = batch.device_number AND reading.stream IN ({streams})
+              AND reading.time BETWEEN batch.first_at AND batch.last_at AND reading.mark = batch.mark
+        ) AS found
+        WHERE stored <> count
+    """
+
+
+@invariant("health", "H2", "A reading is stored once")
+def readings_are_unique() -> str:
+    """The primary key says so on each partition; this looks across all of them."""
+    return """
+        SELECT device_number, stream, time, sequence FROM health_reading
+        GROUP BY device_number, stream, time, sequence HAVING count(*) > 1
+    """
+
+
+@invariant("health", "H3", "Implausible readings are in quarantine, and no others")
+def implausible_readings_are_quarantined() -> str:
+    """Compares each flag with the ranges as the rules state them now."""
+    plausible = " OR ".join(
+        f"(stream = {stream.value} AND value BETWEEN {low} AND {high})" for stream, (low, high) in PLAUSIBLE.items()
+    )
+    return f"SELECT device_number, stream, time FROM health_reading WHERE quarantined = ({plausible})"
+
+
+@invariant("health", "H6", "Every batch is of a device, and a device has one owner")
+def batches_have_a_device() -> str:
+    """Readings belong to a person through their device, for good."""
+    return """
+        SELECT batch_id FROM health_batch LEFT JOIN health_device ON number = device_number WHERE number IS NULL
+    """
+
+
+@invariant("health", "H7", "No reading is from the future, or from long before its device was connected")
+def readings_are_of_their_time() -> str:
+    """A batch's span bounds its readings, so batches suffice."""
+    ahead = rules.CLOCK_AHEAD.total_seconds()
+    before = rules.RECORDED_BEFORE.total_seconds()
+    return f"""
+        SELECT batch_id FROM health_batch JOIN health_device ON number = device_number
+        WHERE last_at > recorded_at + interval '{ahead} seconds'
+           OR first_at < connected_at - interval '{before} seconds'
+    """
+
+
+@invariant("health", "H8", "Nobody looked at medical data without a recent second factor")
+def looks_had_a_second_factor() -> str:
+    """One row a look; `mfa_at` cannot be empty."""
+    return f"""
+        SELECT access_id FROM health_access
+        WHERE mfa_at < at - interval '{MFA_WAS_RECENT.total_seconds()} seconds' OR mfa_at > at + interval '1 minute'
+    """

@@ -1,0 +1,45 @@
+"""Device secrets at rest: AES-256-GCM under `FIELD_KEY`, bound to the device they belong to."""
+
+import base64
+import os
+from functools import cache
+from uuid import UUID
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from django.conf import settings
+
+SECRET_BYTES = 32
+NONCE_BYTES = 12
+VERSION = b"\x01"
+"""Written before each sealed secret, so that the key or the cipher can change later."""
+
+
+def new_secret() -> bytes:
+    """A secret for a device to sign with."""
+    return os.urandom(SECRET_BYTES)
+
+
+def seal(secret: bytes, *, device_id: UUID) -> bytes:
+    """The secret as it may be stored; a row copied to another device does not open there."""
+    nonce = os.urandom(NONCE_BYTES)
+    return VERSION + nonce + _cipher().encrypt(nonce, secret, _bound_to(device_id))
+
+
+def unseal(sealed: bytes, *, device_id: UUID) -> bytes:
+    """The secret inside; raises `cryptography.exceptions.InvalidTag` if key, device or bytes are not the same."""
+    nonce, sealed_part = sealed[1 : 1 + NONCE_BYTES], sealed[1 + NONCE_BYTES :]
+    return _cipher().decrypt(nonce, sealed_part, _bound_to(device_id))
+
+
+def encoded(secret: bytes) -> str:
+    """Base64url without padding: the form in which a device is told its secret."""
+    return base64.urlsafe_b64encode(secret).rstrip(b"=").decode()
+
+
+def _bound_to(device_id: UUID) -> bytes:
+    return b"health_device.sealed_secret:" + device_id.bytes
+
+
+@cache
+def _cipher() -> AESGCM:
+    return AESGCM(base64.urlsafe_b64decode(settings.FIELD_KEY))

@@ -1,0 +1,58 @@
+"""Health's front door. Neighbours see plausible readings only; what is in quarantine stays here."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from contexts.health import measurements
+from contexts.health.rules import Stream
+from kernel.services import service
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """One measured value of a stream, in the stream's unit; equal times are told apart by `sequence`."""
+
+    stream: str
+    time: datetime
+    value: float
+    sequence: int
+
+
+@service
+def get_readings(
+    *, user_id: UUID, streams: list[str], since: datetime, until: datetime, limit: int = 20_000
+) -> list[Reading]:
+    """A person's readings from `since` to before `until`, oldest first, at most `limit`.
+
+    Streams this version does not know have no readings.
+    """
+    wanted = [Stream[name] for name in streams if name in Stream.__members__]
+    found = measurements.readings_between(user_id=user_id, streams=wanted, since=since, until=until, limit=limit)
+    return [
+        Reading(stream=Stream(row.stream).name, time=row.time, value=row.value, sequence=row.sequence)
+        for row in found
+    ]
+
+
+@service
+def get_batch(*, batch_id: UUID) -> list[Reading]:
+    """The readings a batch brought, oldest first; none if there is no such batch."""
+    return _batches([batch_id]).get(batch_id, [])
+
+
+@service
+def get_batches(*, batch_ids: list[UUID]) -> dict[UUID, list[Reading]]:
+    """The readings each batch brought, oldest first; unknown batches are absent."""
+    return _batches(batch_ids)
+
+
+def _batches(batch_ids: list[UUID]) -> dict[UUID, list[Reading]]:
+    found = measurements.readings_of_batches(batch_ids)
+    return {
+        batch_id: [
+            Reading(stream=stream.name, time=time, value=value, sequence=sequence)
+            for stream, time, value, sequence in rows
+        ]
+        for batch_id, rows in found.items()
+    }
