@@ -1,0 +1,106 @@
+"""Roles, and the administration as moderators see it."""
+
+import jwt
+import pytest
+from django.contrib.auth.models import Permission
+from django.test import Client
+from django.utils.timezone import now
+
+from contexts.identity import roles
+from contexts.identity.models import User
+from kernel.errors import InvalidInput
+from tests.identity.conftest import IDENTITY
+
+pytestmark = pytest.mark.django_db(databases=["default"], transaction=True)
+
+USERS = "/admin/identity/user/"
+
+
+@pytest.fixture
+def moderator(register) -> Client:
+    person = register(display_name="Mo")
+    roles.grant_role(user_id=person.user_id, role="moderator")
+    browser = Client()
+    browser.force_login(User.objects.get(pk=person.user_id))
+    return browser
+
+
+def test_id4_a_role_is_in_the_next_token(anonymous, register):
+    person = register()
+    roles.grant_role(user_id=person.user_id, role="coach")
+    credentials = {"email": person.email, "password": person.password}
+    token = anonymous.post(f"{IDENTITY}/login", json=credentials).json()["access"]
+    assert jwt.decode(token, options={"verify_signature": False})["roles"] == ["member", "coach"]
+    assert not User.objects.get(pk=person.user_id).is_staff
+
+
+def test_id4_there_are_no_other_roles(register):
+    with pytest.raises(InvalidInput):
+        roles.grant_role(user_id=register().user_id, role="emperor")
+
+
+def test_id4_members_do_not_enter_the_administration(register):
+    browser = Client()
+    browser.force_login(User.objects.get(pk=register().user_id))
+    assert browser.get(USERS).status_code == 302
+
+
+def test_id4_a_moderator_who_is_none_any_more_stays_outside(register):
+    person = register()
+    roles.grant_role(user_id=person.user_id, role="moderator")
+    roles.withdraw_role(user_id=person.user_id, role="moderator")
+    user = User.objects.get(pk=person.user_id)
+    assert (user.is_staff, user.roles, user.get_all_permissions()) == (False, [], set())
+
+
+def test_id4_a_moderator_sees_people(moderator, register):
+    person = register(display_name="Anna Athlete")
+    assert "Anna Athlete" in moderator.get(USERS).content.decode()
+    assert moderator.get(f"{USERS}{person.user_id}/change/").status_code == 200
+
+
+def test_id4_a_moderator_sees_nothing_medical(moderator, register):
+    person = register(birth_date="1987-06-05")
+    person.api.patch(f"{IDENTITY}/me", json={"hr_max": 187, "body_mass_kg": 73.25})
+    shown = moderator.get(f"{USERS}{person.user_id}/change/").content.decode()
+    assert not [value for value in ("1987", "187", "73.25", "Birth date", "Hr max") if value in shown]
+    held = set(
+        roles.MODERATOR_MAY
+        and Permission.objects.filter(group__name="moderator").values_list("content_type__app_label", flat=True)
+    )
+    assert held <= {"identity", "social"}
+
+
+def test_id4_a_superuser_sees_what_a_moderator_does_not(register):
+    person = register(birth_date="1987-06-05")
+    User.objects.create_superuser(
+        email="root@example.org", password="unused-Password!", display_name="Root", birth_date=now().date()
+    )
+    browser = Client()
+    assert browser.login(username="Root@example.org", password="unused-Password!")
+    assert "1987" in browser.get(f"{USERS}{person.user_id}/change/").content.decode()
+
+
+def test_id4_a_moderator_blocks_members_and_no_staff(moderator, register):
+    member, colleague = register(), register()
+    roles.grant_role(user_id=colleague.user_id, role="moderator")
+    chosen = [str(member.user_id), str(colleague.user_id)]
+    moderator.post(USERS, {"action": "block", "_selected_action": chosen})
+    assert not User.objects.get(pk=member.user_id).is_active
+    assert User.objects.get(pk=colleague.user_id).is_active
+    assert member.api.get(f"{IDENTITY}/me").status_code == 401
+
+
+@pytest.mark.parametrize("action", ["make_moderator", "unmake_moderator"])
+def test_id4_a_moderator_appoints_nobody(moderator, register, action):
+    person = register()
+    moderator.post(USERS, {"action": action, "_selected_action": [str(person.user_id)]})
+    assert User.objects.get(pk=person.user_id).roles == []
+
+
+def test_id4_nothing_is_edited_by_hand(moderator, register):
+    person = register(display_name="Anna")
+    moderator.post(f"{USERS}{person.user_id}/change/", {"display_name": "Hacked"})
+    assert User.objects.get(pk=person.user_id).display_name == "Anna"
+    assert moderator.get(f"{USERS}add/").status_code == 403
+    assert moderator.get("/admin/identity/session/").status_code == 403
