@@ -1,0 +1,1 @@
+"""Workout: training sessions, live and imported, their streams, summaries and personal records."""
