@@ -56,7 +56,7 @@ def main(arguments: list[str]) -> None:
         sys.exit(str(refusal))
     except KeyboardInterrupt:
         sys.exit(130)
-    os.execv(PYTHON, [str(PYTHON), *arguments])
+    os.execv(PYTHON, [str(PYTHON), *arguments])  # noqa: S606
 
 
 def prepare(requirements: list[str]) -> None:

@@ -1,0 +1,1 @@
+"""The machinery of `make run`: child processes, their supervisor, and what they need before they start."""

@@ -1,0 +1,45 @@
+"""The platform's secrets: given by the environment, or made once and kept for their owner's eyes."""
+
+from __future__ import annotations
+
+import base64
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+
+from config.running.private import private_text
+
+TOKEN_KEY_BITS = 2048
+
+
+def keys_for(folder: Path, given: Mapping[str, str]) -> dict[str, str]:
+    """Environment variables for what `given` does not hold, from files below `folder`/keys (mode 0600).
+
+    SECRET_KEY (Django), TOKEN_SIGNING_KEY_FILE (RSA, PEM: access tokens) and FIELD_KEY (32 bytes,
+    urlsafe base64: secrets at rest). Losing `FIELD_KEY` means losing what it encrypts.
+    """
+    keys = folder / "keys"
+    wanted: dict[str, str] = {}
+    if not given.get("SECRET_KEY"):
+        wanted["SECRET_KEY"] = private_text(keys / "secret", lambda: secrets.token_urlsafe(50))
+    if not given.get("FIELD_KEY"):
+        wanted["FIELD_KEY"] = private_text(keys / "field", _field_key)
+    if not given.get("TOKEN_SIGNING_KEY") and not given.get("TOKEN_SIGNING_KEY_FILE"):
+        private_text(keys / "token.pem", _token_key)
+        wanted["TOKEN_SIGNING_KEY_FILE"] = str(keys / "token.pem")
+    return wanted
+
+
+def _field_key() -> str:
+    return base64.urlsafe_b64encode(os.urandom(32)).decode()
+
+
+def _token_key() -> str:
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    key = rsa.generate_private_key(public_exponent=65537, key_size=TOKEN_KEY_BITS)
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
