@@ -223,8 +223,9 @@ class RateLimit:
 
     def check(self, name: str, request: Request) -> None:
         """Count this request or raise `RateLimited` with the seconds to wait."""
-        by_user = self.by == "user" and isinstance(request.user, Principal)
-        who = str(request.user.user_id) if by_user else address_of(request)
+        principal: Any = request.user
+        by_user = self.by == "user" and isinstance(principal, Principal)
+        who = str(principal.user_id) if by_user else address_of(request)
         self.take(f"{name}:{who}")
 
     def take(self, key: str) -> None:

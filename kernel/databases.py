@@ -274,16 +274,16 @@ def run_after_commit(hint: Callable[[], Any], *, once: str | None = None) -> Non
         if once in unit.hints:
             return
         unit.hints.add(once)
-    transaction.on_commit(functools.partial(_when_committed, hint), using=unit.alias, robust=True)
 
+    def when_committed() -> None:
+        # The unit is over: a hint may ask a neighbour, or open a unit of its own.
+        token = _open_unit.set(None)
+        try:
+            hint()
+        finally:
+            _open_unit.reset(token)
 
-def _when_committed(hint: Callable[[], Any]) -> None:
-    """The unit is over: a hint may ask a neighbour, or open a unit of its own."""
-    token = _open_unit.set(None)
-    try:
-        hint()
-    finally:
-        _open_unit.reset(token)
+    transaction.on_commit(when_committed, using=unit.alias, robust=True)
 
 
 def release_connections() -> None:

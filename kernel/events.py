@@ -13,7 +13,7 @@ import time
 import zlib
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 from uuid import UUID
 
 import msgspec
@@ -71,7 +71,9 @@ class DomainEvent:
         return msgspec.json.encode(fields)
 
 
-_catalogue: dict[tuple[str, int], type[DomainEvent]] = {}
+EventClass: TypeAlias = type[DomainEvent]
+
+_catalogue: dict[tuple[str, int], EventClass] = {}
 
 
 def context_of_module(module: str) -> str:
@@ -101,7 +103,7 @@ class Envelope:
     payload: bytes
 
     @property
-    def event_class(self) -> type[DomainEvent]:
+    def event_class(self) -> "EventClass":
         """The dataclass of this type and version; `UnknownEvent` when this process has none."""
         try:
             return _catalogue[self.type, self.version]

@@ -73,7 +73,8 @@ def idempotent(
             key = request.headers.get("Idempotency-Key")
             if key is None:
                 return method(view, request, *args, **kwargs)
-            scope = _Scope(context=context, actor=request.user.user_id, route=_route(request), key=_checked(key))
+            principal: Any = request.user
+            scope = _Scope(context=context, actor=principal.user_id, route=_route(request), key=_checked(key))
             return scope.once(_hash_of(request), lambda: method(view, request, *args, **kwargs))
 
         answered.is_idempotent = True  # type: ignore[attr-defined]
@@ -189,7 +190,8 @@ def _hash_of(request: Request) -> bytes:
 def _comparable(request: Request) -> Any:
     if not request.FILES:
         return request.data
-    return sorted((name, value) for name, value in request.data.items() if name not in request.FILES)
+    fields: Any = request.data
+    return sorted((name, value) for name, value in fields.items() if name not in request.FILES)
 
 
 def forget_old_answers(*, context: str, at: datetime) -> int:

@@ -72,7 +72,7 @@ def park(handler: Handler, envelope: Envelope, error: Exception) -> None:
         exc_info=None if waits else error,
     )
     deliveries_total.labels(handler.name, "waits" if waits else "failed").inc()
-    row = {
+    row: dict[str, Any] = {
         "handler": handler.name,
         "event_id": envelope.event_id,
         "type": envelope.type,
@@ -84,7 +84,7 @@ def park(handler: Handler, envelope: Envelope, error: Exception) -> None:
         "payload": envelope.payload.decode(),
         "keep_order": handler.keep_order,
         "attempts": 0 if waits else 1,
-        "pause": timedelta(0) if waits else pause_before(1),
+        "pause": 0 if waits else pause_before(1).total_seconds(),
         "error": _described(error),
     }
     with connections[handler.alias].cursor() as cursor:
@@ -95,7 +95,8 @@ _PARK = """
     INSERT INTO kernel_failed_delivery (handler, event_id, type, version, key, occurred_at, correlation_id,
         causation_id, payload, keep_order, attempts, state, next_attempt_at, error)
     VALUES (%(handler)s, %(event_id)s, %(type)s, %(version)s, %(key)s, %(occurred_at)s, %(correlation_id)s,
-        %(causation_id)s, %(payload)s::jsonb, %(keep_order)s, %(attempts)s, 'retrying', now() + %(pause)s, %(error)s)
+        %(causation_id)s, %(payload)s::jsonb, %(keep_order)s, %(attempts)s,
+        'retrying', now() + make_interval(secs => %(pause)s), %(error)s)
     ON CONFLICT (handler, event_id) DO NOTHING
 """
 
@@ -222,9 +223,10 @@ def _put_off(alias: str, delivery_id: int, attempts: int, error: Exception) -> N
     state = "dead" if tried >= ATTEMPTS else "retrying"
     with connections[alias].cursor() as cursor:
         cursor.execute(
-            "UPDATE kernel_failed_delivery SET attempts = %s, state = %s, error = %s, next_attempt_at = now() + %s"
+            "UPDATE kernel_failed_delivery SET attempts = %s, state = %s, error = %s,"
+            " next_attempt_at = now() + make_interval(secs => %s)"
             " WHERE id = %s",
-            [tried, state, _described(error), pause_before(tried + 1), delivery_id],
+            [tried, state, _described(error), pause_before(tried + 1).total_seconds(), delivery_id],
         )
 
 
@@ -348,7 +350,7 @@ class _Wakes:
         """The contexts that were announced, possibly none after `seconds`."""
         try:
             if self._subscription is None:
-                self._subscription = redis_client().pubsub(ignore_subscribe_messages=True)
+                self._subscription = redis_client().pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
                 self._subscription.subscribe(bus.WAKE_CHANNEL)
             return self._drain(self._subscription.get_message(timeout=seconds))
         except redis.RedisError:

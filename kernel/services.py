@@ -38,13 +38,15 @@ def service(function: Callable[P, R]) -> Callable[P, R]:
     if loose or "return" not in hints:
         raise TypeError(f"{function.__module__}.{function.__name__}: keyword-only and annotated, please: {loose}")
 
+    unwired: Callable[..., R] = function
+
     @functools.wraps(function)
     def asked(*args: P.args, **kwargs: P.kwargs) -> R:
         _forbid_inside_transaction(function)
         if not settings.SERVICES_ROUND_TRIP:
             return function(*args, **kwargs)
         wired: Any = {name: round_trip(value, hints[name]) for name, value in kwargs.items()}
-        answer: R = round_trip(function(**wired), hints["return"])
+        answer: R = round_trip(unwired(**wired), hints["return"])
         return answer
 
     asked.is_service = True  # type: ignore[attr-defined]
