@@ -147,6 +147,9 @@ class RefreshToken(models.Model):
     expires_at = models.DateTimeField()
     used_at = models.DateTimeField(null=True)
 
+    class Meta:
+        indexes = [models.Index(fields=["expires_at"], name="identity_refresh_expired")]
+
     def __str__(self) -> str:
         return f"{self.session_id} issued {self.issued_at:%Y-%m-%d %H:%M}"
 

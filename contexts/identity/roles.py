@@ -2,7 +2,7 @@
 
 A role goes into the next token of its person. Staff roles open the administration as well, through a Django
 group of the same name. A moderator sees people and what they say to each other, and nothing that is medical:
-no health data, no workouts (their streams hold heart rates), no physiology.
+no health data, no streams of a workout, no physiology.
 """
 
 from uuid import UUID
@@ -15,10 +15,18 @@ from contexts.identity.models import User
 from kernel.databases import unit_of_work
 from kernel.errors import InvalidInput, NotFound
 
-MODERATOR_MAY = Q(content_type__app_label="identity", codename__in=["view_user", "block_user"]) | Q(
-    content_type__app_label="social", codename__regex=r"^(view|delete)_"
+
+def _may(context: str, pattern: str) -> Q:
+    return Q(content_type__app_label=context, codename__regex=pattern)
+
+
+MODERATOR_MAY = (
+    _may("identity", "^(view|block)_user$")
+    | _may("social", "^(view|delete)_")
+    | _may("gamification", "^view_")
+    | _may("workout", "^view_(trainingsession|import)$")
 )
-"""Permissions of the moderators' group."""
+"""Permissions of the moderators' group. The workout screens these open leave out all that was measured."""
 
 GROUPS = {"moderator": MODERATOR_MAY}
 

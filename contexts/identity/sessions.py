@@ -101,7 +101,6 @@ def _rotate(*, digest: str, at: datetime) -> Tokens | Refused:
     if not session.is_open:
         return InvalidRefreshToken()
     Session.objects.filter(pk=session.pk).update(last_seen_at=at)
-    RefreshToken.objects.filter(session=session, expires_at__lt=at).delete()
     return issue(session, parent=digest, at=at)
 
 
@@ -121,6 +120,12 @@ def revoke_all_sessions(*, user_id: UUID, at: datetime) -> int:
     Session.objects.filter(pk__in=ids).update(revoked_at=at, pending_totp="")
     run_after_commit(lambda: _refuse_from_now_on(ids))
     return len(ids)
+
+
+@unit_of_work("identity")
+def forget_expired_tokens(*, at: datetime) -> int:
+    """Delete refresh tokens that no one could use any more; answers how many."""
+    return RefreshToken.objects.filter(expires_at__lt=at).delete()[0]
 
 
 def _refuse_from_now_on(session_ids: Iterable[UUID]) -> None:

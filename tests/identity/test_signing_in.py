@@ -3,12 +3,13 @@
 from collections import Counter
 from datetime import timedelta
 from statistics import median
+from threading import Barrier
 from time import perf_counter
 
 import pytest
 from django.utils.timezone import now
 
-from contexts.identity import blocking, events, signing_in
+from contexts.identity import blocking, events, lockout, signing_in
 from contexts.identity.models import Lockout, Session
 from contexts.identity.sessions import Origin
 from tests.identity.conftest import IDENTITY, in_parallel
@@ -66,7 +67,7 @@ def test_id1_an_unknown_address_takes_as_long_as_a_known_one(register, settings)
             signing_in.sign_in(email=email, password="not-the-password!", otp=None, origin=origin, at=now())
         return perf_counter() - begun
 
-    pairs = [(seconds(known, n), seconds("nobody@example.org", n)) for n in range(7)]
+    pairs = [(seconds(known, n), seconds("nobody@example.org", n)) for n in range(5)]
     with_account, without = (median(times) for times in zip(*pairs, strict=True))
     assert 0.5 < with_account / without < 2  # without care an unknown address is refused ten times faster
 
@@ -84,6 +85,24 @@ def test_id3_of_fifty_parallel_wrong_passwords_five_are_looked_at(anonymous, reg
     answers = in_parallel(50, lambda _: login(anonymous, person, "wrong-password!"))
     assert Counter(answer.json()["code"] for answer in answers) == {"invalid_credentials": 5, "locked_out": 45}
     assert Lockout.objects.get(failures=5).locked_until > now()
+
+
+def test_without_the_row_lock_more_than_five_would_be_looked_at(anonymous, register, monkeypatch):
+    def unlocked_row(*, key: str) -> Lockout:
+        row = Lockout.objects.get_or_create(pk=key)[0]
+        everybody_has_read.wait()
+        return row
+
+    person, everybody_has_read = register(), Barrier(10)
+    monkeypatch.setattr(lockout, "locked_row", unlocked_row)
+    answers = in_parallel(10, lambda _: login(anonymous, person, "wrong-password!"))
+    assert Counter(answer.json()["code"] for answer in answers) == {"invalid_credentials": 10}
+
+
+def test_id3_failures_of_yesterday_leave_no_trace(anonymous, register):
+    login(anonymous, register(), "wrong-password!")
+    assert lockout.forget_old_failures(at=now()) == 0
+    assert lockout.forget_old_failures(at=now() + timedelta(hours=25)) == 1
 
 
 def test_id3_parallel_failures_at_an_unknown_address_are_counted_alike(anonymous):
