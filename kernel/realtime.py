@@ -94,6 +94,8 @@ class Hub:
         watchers.discard(socket)
         if not watchers and self.watchers.pop(channel, None) is not None:
             self._confirmed.pop(channel, None)
+            if self._subscription is None:
+                return
             try:
                 await self._subscription.unsubscribe(channel)
             except (redis.RedisError, OSError):
@@ -143,8 +145,12 @@ class Hub:
         if self._redis is not None:
             await self._redis.aclose()
         self._redis = redis.asyncio.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=5)
-        self._subscription = self._redis.pubsub()
-        await self._subscription.subscribe(self._own_channel, *self._confirmed)
+        self._subscription = None  # whoever joins meanwhile leaves their channel to the loop below
+        subscription, asked = self._redis.pubsub(), set[str]()
+        while missing := {self._own_channel, *self._confirmed} - asked:
+            await subscription.subscribe(*missing)
+            asked |= missing
+        self._subscription = subscription
         self._last_heard = time.monotonic()
 
     async def _read_until_silent(self) -> None:
