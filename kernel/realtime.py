@@ -109,9 +109,11 @@ class Hub:
 
     async def stop(self) -> None:
         """End the hub's tasks and its connection."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        pending = set(self._tasks)
+        while pending:  # redis-py may swallow a cancellation that meets its own time-out
+            for task in pending:
+                task.cancel()
+            _, pending = await asyncio.wait(pending, timeout=0.5)
         self._tasks = []
         if self._redis is not None:
             await self._redis.aclose()
