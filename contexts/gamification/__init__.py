@@ -1,0 +1,1 @@
+"""Gamification: points for effort, and the boards that make effort visible."""

@@ -1,0 +1,16 @@
+"""What gamification announces."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from kernel.events import DomainEvent
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeaderboardUpdated(DomainEvent, key="user_id"):
+    """An athlete's total on a board rose; `points` is the whole total of that period, not the difference."""
+
+    period: str
+    period_key: str
+    user_id: UUID
+    points: int
