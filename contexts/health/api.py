@@ -121,8 +121,8 @@ class Readings(Endpoint):
     @extend_schema(operation_id="record_readings", request=ReadingBatch, responses=ReadingReceipt)
     def post(self, request: Request) -> Response:
         """Take in a signed batch. What was sent before counts as a duplicate; one bad reading spoils no other."""
-        if not (request.content_type or "").startswith("application/json"):
-            raise UnsupportedMediaType(request.content_type or "")
+        if request.content_type and not request.content_type.startswith("application/json"):
+            raise UnsupportedMediaType(request.content_type)
         receipt = record_readings(body=request.auth, by=request.user.device, at=now())
         return Response(msgspec.json.encode(receipt))
 

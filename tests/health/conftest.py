@@ -21,6 +21,9 @@ from tests.identity.conftest import App
 HEALTH = "/api/v1/health"
 READINGS = f"{HEALTH}/readings"
 
+COMMITTED = pytest.mark.django_db(databases=["default", "health"], transaction=True)
+"""For tests in which several threads look at the same rows, or commit hooks run."""
+
 
 def b64(data: bytes) -> str:
     """Base64url without padding."""
