@@ -104,6 +104,8 @@ class BumbleRadio:
             await asyncio.wait(awaited, timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
             if not task.done():
                 raise BleakError("the radio went away" if self._gone() else "the radio does not answer")
+            if task.cancelled():  # bumble cancels an open question when its connection ends
+                raise BleakError("the strap went away")
             return task.result()
         except (core.BaseBumbleError, asyncio.InvalidStateError, TimeoutError) as error:
             raise BleakError(str(error) or type(error).__name__) from error

@@ -70,7 +70,7 @@ class StrapListener:
     def __init__(self, radio: Radio, *, address: str | None = None, name: str | None = None) -> None:
         self._radio, self._address, self._name = radio, address, name
         self._has_scanned = False
-        self._backoff = Backoff(first_s=0.25, most_s=10.0)
+        self._backoff = Backoff(first_s=0.25, most_s=4.0)
 
     async def run(self, deliver: Deliver) -> None:
         """Listen until cancelled. Raises NoRadio when there is none at the start."""
@@ -87,14 +87,18 @@ class StrapListener:
         try:
             strap = await self._find()
             if strap is None:
-                journal.note("no_strap_in_reach", next="scan again")
+                self._say("no_strap_in_reach", next="scan again")
                 return
             await self._listen(strap, deliver)
         except TROUBLE as trouble:
             if not self._has_scanned and not self._radio.may_come_later:
                 raise NoRadio(self._radio.absent) from trouble
             # Only the kind: messages of the stacks below carry whole addresses.
-            journal.warn("radio_trouble", kind=type(trouble).__name__, next="scan again")
+            self._say("radio_trouble", kind=type(trouble).__name__, next="scan again")
+
+    def _say(self, event: str, **fields: object) -> None:
+        """The first failure since a strap was heard is news; the rest are details."""
+        (journal.detail if self._backoff.failures else journal.warn)(event, **fields)
 
     async def _find(self) -> BLEDevice | None:
         found: asyncio.Future[BLEDevice] = asyncio.get_running_loop().create_future()

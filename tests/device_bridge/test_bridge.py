@@ -96,12 +96,12 @@ def test_kill_9_of_the_bridge_at_random_moments_loses_and_doubles_nothing(bridge
     server.start("--lose-answers", "0.2")
     chance = random.Random(3)
     for _ in range(4):
-        running = bridge("simulate", "--rate", "100")
+        running = bridge("simulate", "--rate", "50")
         before = server.count("heart_rate")
         server.until_count("heart_rate", before + 1)
         time.sleep(chance.uniform(0, 0.4))
         running.kill()
-    last = bridge("simulate", "--rate", "100")
+    last = bridge("simulate", "--rate", "50")
     last.until("delivered")
     assert last.stop() == 0
     assert last.ended()[1].endswith("stopped waiting=0")

@@ -1,6 +1,11 @@
 """Straps in one process, the bridge in another, the server in a third; between the first two a virtual radio."""
 
+import asyncio
+
 import pytest
+from bleak.exc import BleakError
+
+from device_bridge.sources.bumble_radio import BumbleRadio
 
 
 @pytest.fixture
@@ -45,3 +50,21 @@ def test_radio_strap_server_and_bridge_each_come_and_go_and_nothing_is_lost(stra
     assert {value for _, _, value in server.stream("sensor_contact")} == {1}
     assert all(40 < value < 220 for _, _, value in server.stream("heart_rate"))
     assert all(300 < value < 1500 for _, _, value in server.stream("rr_interval"))
+
+
+def test_a_question_cut_off_by_a_lost_strap_is_trouble_and_not_our_own_end():
+    async def ask() -> None:
+        question = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().call_soon(question.cancel)
+        await BumbleRadio("tcp-client:127.0.0.1:1").guard(question)
+
+    with pytest.raises(BleakError, match="went away"):
+        asyncio.run(ask())
+
+
+def test_a_radio_that_does_not_answer_is_trouble():
+    async def ask() -> None:
+        await BumbleRadio("tcp-client:127.0.0.1:1").guard(asyncio.Event().wait(), limit_s=0.01)
+
+    with pytest.raises(BleakError):
+        asyncio.run(ask())
