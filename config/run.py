@@ -71,8 +71,9 @@ def run_platform(output: Output) -> None:
 
 def _supervise(engines: Engines, output: Output, *, host: str, port: int) -> None:
     environment = _environment(engines, host=host, port=port)
+    strap_port, database_url = free_port(), engines.database_url
     supervisor = Supervisor(
-        processes(folder=VAR, host=host, port=port, strap_port=free_port()),
+        processes(folder=VAR, host=host, port=port, strap_port=strap_port, database_url=database_url),
         folder=ROOT,
         mark=str(VAR),
         environment=environment,

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from config.running.children import send_to_group, spawn
+from config.running.done import Done
 
 Say = Callable[[str, str], None]
 
@@ -27,7 +28,7 @@ class Process:
 
     `command` is what follows `python` on a command line: `manage.py relay`, `-m celery -A config beat`.
     `after` names those that must be ready before this one starts. `ready` tells when it is; without
-    it a program is ready as soon as it runs, a step when it has ended.
+    it a program is ready as soon as it runs, a step when it has ended, which is noted in `done`.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class Process:
         *,
         after: str = "",
         once: bool = False,
+        done: Done | None = None,
         ready: Callable[[], bool] | None = None,
     ) -> None:
         self.name = name
@@ -46,6 +48,7 @@ class Process:
         self.is_ready = False
         self.exit_code: int | None = None
         self._ready = ready
+        self._done = done
         self._child: subprocess.Popen[bytes] | None = None
         self._reader: threading.Thread | None = None
         self._started = 0.0
@@ -99,6 +102,8 @@ class Process:
         send_to_group(self._child.pid, signal.SIGKILL)
         self.exit_code = self._child.wait()
         self.is_ready = self.once and self.exit_code == 0
+        if self.is_ready and self._done is not None:
+            self._done.note()
         self._child = None
         if self._reader is not None:
             self._reader.join(timeout=1.0)  # its last words come before the news of its end

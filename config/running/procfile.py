@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
+from config.running.done import Done
 from config.running.process import Process
 
-CELERY = "-m celery --quiet -A config"
+ROOT = Path(__file__).resolve().parents[2]
+INSTALLED = ROOT / ".venv" / "installed.txt"
+CELERY = """-W "ignore:You're running the worker" -m celery --quiet -A config"""
 WORKER = "--loglevel WARNING --concurrency 2 --without-gossip --without-mingle"
 
 
-def processes(*, folder: Path, host: str, port: int, strap_port: int) -> list[Process]:
+def processes(*, folder: Path, host: str, port: int, strap_port: int, database_url: str) -> list[Process]:
     """The platform with its data in `folder`, answering on `host`:`port`.
 
-    First what the web process cannot answer without, then the web process, then all the others:
-    so the first answer does not wait for them.
+    First what the web process cannot answer without, then the web process, then all the others: so
+    the first answer waits for nothing else. Where an earlier run has brought this very database up
+    to these very migrations, the web process starts beside the step that looks after them.
     """
     data = shlex.quote(str(folder))
     url = f"http://{reachable(host)}:{port}"
@@ -25,21 +30,33 @@ def processes(*, folder: Path, host: str, port: int, strap_port: int) -> list[Pr
     beat = f"--loglevel WARNING --schedule {data}/beat-schedule --pidfile="
     strap = f"--listen tcp-server:127.0.0.1:{strap_port}"
     radio = f"--transport bumble:tcp-client:127.0.0.1:{strap_port}"
+    bridge = f"{radio} --url {url} --credentials {data}/bridge.json --spool {data}/spool"
+    up_to_date, complete = migrated(folder, database_url), collected(folder)
+    databases = Process("databases", "manage.py setup_databases", once=True, done=up_to_date)
+    static = Process("static", "manage.py collectstatic --noinput --verbosity 0", once=True, done=complete)
+    first = [step for step, done in ((databases, up_to_date), (static, complete)) if not done.holds]
     return [
-        Process("databases", "manage.py setup_databases", once=True),
-        Process("static", "manage.py collectstatic --noinput --verbosity 0", once=True),
-        Process("web", web, after="databases static", ready=answers(f"{url}/readyz")),
-        Process("demo", "manage.py load_demo", once=True, after="databases"),
-        Process("relay", "manage.py relay", after="web"),
-        Process("worker", f"{CELERY} worker {WORKER}", after="web"),
-        Process("beat", f"{CELERY} beat {beat}", after="web"),
+        *dict.fromkeys([*first, databases]),
+        Process("web", web, after=" ".join(step.name for step in first), ready=answers(f"{url}/readyz")),
+        Process("demo", "manage.py load_demo", once=True, after="databases web"),
+        Process("relay", "manage.py relay", after="databases web"),
+        Process("worker", f"{CELERY} worker {WORKER}", after="databases web"),
+        Process("beat", f"{CELERY} beat {beat}", after="databases web"),
         Process("strap", f"-m device_bridge strap {strap}", after="web"),
-        Process(
-            "bridge",
-            f"-m device_bridge run {radio} --url {url} --credentials {data}/bridge.json --spool {data}/spool",
-            after="web demo strap",
-        ),
+        Process("bridge", f"-m device_bridge run {bridge}", after="demo strap"),
     ]
+
+
+def migrated(folder: Path, database_url: str) -> Done:
+    """The note that these databases have seen all migrations."""
+    migrations = [*ROOT.glob("kernel/migrations/*.py"), *ROOT.glob("contexts/*/migrations/*.py")]
+    anywhere = re.sub(r":\d+/", "/", database_url)  # an embedded engine answers on another port each time
+    return Done(folder / "done" / "databases", sources=[INSTALLED, *migrations], about=anywhere)
+
+
+def collected(folder: Path) -> Done:
+    """The note that the static files are where the web process looks for them."""
+    return Done(folder / "static" / ".complete", sources=[INSTALLED, *ROOT.glob("config/static/**/*")])
 
 
 def reachable(host: str) -> str:

@@ -16,8 +16,11 @@ import pytest
 
 from config.engines import Engines
 from config.running.children import is_alive, marked
+from config.running.done import Done
 from config.running.engine import free_port
 from config.running.keys import keys_for
+from config.running.process import Process
+from config.running.procfile import collected, migrated, processes
 from tests.running.conftest import living_in, script, until
 
 PLATFORM = """
@@ -257,6 +260,29 @@ class TestRefusing:
         nowhere = f"postgresql://somebody@127.0.0.1:{free_port()}/stayer"
         sentence = f"{variable} is set, but nobody answers at 127.0.0.1"
         self.refuses(platform, sentence, **{**given, variable: nowhere})
+
+
+class TestSecondRun:
+    def test_the_web_process_does_not_wait_for_what_is_done_already(self, tmp_path: Path) -> None:
+        def wanted(port: int) -> dict[str, Process]:
+            url = f"postgresql://stayer:word@127.0.0.1:{port}/stayer"
+            listed = processes(folder=tmp_path, host="127.0.0.1", port=8000, strap_port=1, database_url=url)
+            return {process.name: process for process in listed}
+
+        assert wanted(5001)["web"].after == {"databases", "static"}
+        for done in (migrated(tmp_path, "postgresql://stayer:word@127.0.0.1:5001/stayer"), collected(tmp_path)):
+            done.note()
+        assert wanted(5002)["web"].after == frozenset()
+        assert "static" not in wanted(5002)
+        assert "databases" in wanted(5002), "it looks at every start: somebody may have dropped one"
+
+    def test_a_changed_source_voids_the_note(self, tmp_path: Path) -> None:
+        source, note = tmp_path / "0001_initial.py", tmp_path / "note"
+        source.write_text("one")
+        Done(note, sources=[source]).note()
+        assert Done(note, sources=[source]).holds
+        source.write_text("another")
+        assert not Done(note, sources=[source]).holds
 
 
 class TestGivenEngines:
