@@ -222,7 +222,18 @@ SPECTACULAR_SETTINGS = {
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "APPEND_COMPONENTS": {"securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}},
+    "APPEND_COMPONENTS": {
+        "securitySchemes": {
+            "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+            "deviceSignature": {
+                "type": "apiKey",
+                "in": "header",
+                "name": "Authorization",
+                "description": "`Device <device_id>:<unix seconds>:<nonce>:<signature>`; the signature is the base64url "
+                "HMAC-SHA256 of method, path, SHA-256 of the body in hex, seconds and nonce, one a line.",
+            },
+        }
+    },
 }
 
 # --- Logs: one JSON object a line, with the correlation id and never a person's data ----------------------------
@@ -241,5 +252,8 @@ LOGGING = {
         "stderr": {"class": "logging.StreamHandler", "formatter": "json", "filters": ["correlation"]},
     },
     "root": {"handlers": ["stderr"], "level": env.text("LOG_LEVEL", "INFO")},
-    "loggers": {"http.access": {"level": env.text("ACCESS_LOG_LEVEL", "INFO")}},
+    "loggers": {
+        "django.request": {"level": "ERROR"},  # refusals are in the access log
+        "http.access": {"level": env.text("ACCESS_LOG_LEVEL", "INFO")},
+    },
 }

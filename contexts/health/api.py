@@ -5,7 +5,6 @@ from typing import Any
 import msgspec
 from django.urls import path
 from django.utils.timezone import now
-from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.exceptions import UnsupportedMediaType
@@ -116,6 +115,7 @@ class OneDevice(Endpoint):
 
 class Readings(Endpoint):
     access = connected_device
+    credentials = "deviceSignature"
     authentication_classes = [DeviceSignature]
 
     @extend_schema(operation_id="record_readings", request=ReadingBatch, responses=ReadingReceipt)
@@ -152,22 +152,6 @@ class HeartRateMetric(Endpoint):
             at=now(),
         )
         return Response({"bucket": wanted.validated_data["bucket"], "points": points})
-
-
-class DeviceSignatureScheme(OpenApiAuthenticationExtension):
-    """Tells OpenAPI how a device signs."""
-
-    target_class = DeviceSignature
-    name = "deviceSignature"
-
-    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
-        return {
-            "type": "apiKey",
-            "in": "header",
-            "name": "Authorization",
-            "description": "`Device <device_id>:<unix seconds>:<nonce>:<signature>`; the signature is the base64url "
-            "HMAC-SHA256 of method, path, SHA-256 of the body in hex, seconds and nonce, one a line.",
-        }
 
 
 urlpatterns = [

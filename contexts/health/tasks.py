@@ -18,3 +18,6 @@ def make_months_for_readings() -> None:
     table = Reading._meta.db_table
     if not connection.is_hypertable(table):
         make_months(connection, table=table, column="time", around=now())
+
+
+EVERY = {make_months_for_readings: 86_400.0}
