@@ -229,8 +229,8 @@ SPECTACULAR_SETTINGS = {
                 "type": "apiKey",
                 "in": "header",
                 "name": "Authorization",
-                "description": "`Device <device_id>:<unix seconds>:<nonce>:<signature>`; the signature is the base64url "
-                "HMAC-SHA256 of method, path, SHA-256 of the body in hex, seconds and nonce, one a line.",
+                "description": "`Device <device_id>:<unix seconds>:<nonce>:<signature>`; the signature is the "
+                "base64url HMAC-SHA256 of method, path, SHA-256 of the body in hex, seconds and nonce, one a line.",
             },
         }
     },
