@@ -1,6 +1,4 @@
-"""Django's admin with the operators' own site."""
-
-from importlib import import_module
+"""What Django starts with: the operators' admin site, and Celery with its clock."""
 
 from django.contrib.admin.apps import AdminConfig
 
@@ -13,4 +11,6 @@ class OperatorsAdmin(AdminConfig):
     def ready(self) -> None:
         """Load the admin screens, and the Celery app that `@shared_task` binds to in this process."""
         super().ready()
-        import_module("config.celery")
+        from config import celery  # the contexts' tasks need their models, which are loaded by now
+
+        celery.app.conf.beat_schedule = celery.schedule()

@@ -1,9 +1,15 @@
 """Celery: long work and the clock. A message is only a wake-up; the truth is a row in PostgreSQL."""
 
 import os
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
 
 from celery import Celery
 from celery.signals import task_postrun
+from django.conf import settings
+
+from kernel.databases import release_connections
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -12,9 +18,16 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
 
+def schedule() -> dict[str, dict[str, Any]]:
+    """What every context does by the clock: the `EVERY` of its `tasks.py`, seconds by task."""
+    rooms = [f"contexts.{name}.tasks" for name in settings.CONTEXTS if find_spec(f"contexts.{name}.tasks")]
+    clocks = [getattr(import_module(room), "EVERY", {}) for room in rooms]
+    return {
+        task.name: {"task": task.name, "schedule": seconds} for clock in clocks for task, seconds in clock.items()
+    }
+
+
 @task_postrun.connect
 def _release_connections(**_: object) -> None:
     """Give the worker's connections to all the contexts' databases back between two tasks."""
-    from kernel.databases import release_connections
-
     release_connections()

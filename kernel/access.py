@@ -122,14 +122,14 @@ def session_is_active(session_id: UUID) -> bool:
     key = f"session:{session_id}"
     try:
         cached = redis_client().get(key)
+        if cached is not None:
+            return bool(cached == b"1")
+        active = _ask_identity(session_id)
+        # NX: a revocation that was written meanwhile must not be overwritten by what was true before it.
+        redis_client().set(key, b"1" if active else b"0", ex=SESSION_CACHED_S, nx=True)
+        return active
     except redis.RedisError:
         return _ask_identity(session_id)
-    if cached is not None:
-        return bool(cached == b"1")
-    active = _ask_identity(session_id)
-    # NX: a revocation that was written meanwhile must not be overwritten by what was true before it.
-    redis_client().set(key, b"1" if active else b"0", ex=SESSION_CACHED_S, nx=True)
-    return active
 
 
 def _ask_identity(session_id: UUID) -> bool:

@@ -312,6 +312,12 @@ class Endpoint(APIView):
         if limit is not None:
             limit.check(f"{type(self).__name__}:{method}", request)
 
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """Answers are somebody's own: no cache on the way may keep them."""
+        final = super().finalize_response(request, response, *args, **kwargs)
+        final.headers.setdefault("Cache-Control", "no-store")
+        return final
+
     def permission_denied(self, request: Request, message: str | None = None, code: str | None = None) -> NoReturn:
         raise NotSignedIn
 

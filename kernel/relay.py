@@ -8,10 +8,11 @@ published is delivered again, and the inbox keeps the effect single.
 import logging
 import random
 import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 import redis
@@ -23,6 +24,7 @@ from kernel import bus
 from kernel.bus import Handler, WaitsBehind
 from kernel.databases import alias_of, context_of, redis_client, release_connections
 from kernel.events import LANES, Envelope
+from kernel.idempotency import forget_old_answers
 from kernel.observability import deliveries_total
 
 log = logging.getLogger(__name__)
@@ -30,6 +32,7 @@ log = logging.getLogger(__name__)
 BATCH = 500
 LANES_AT_ONCE = 4
 """How many lanes a relay takes for one batch; the others are free for its neighbours."""
+TIDIES_EVERY_S = 3600.0
 LOOKS_EVERY_S = 1.0
 """The safety net under the wake-ups."""
 ATTEMPTS = 12
@@ -115,7 +118,11 @@ class Relay:
         """Work until `stop` is set: at once when woken, and once a second unasked."""
         wakes = _Wakes()
         due = set(self.contexts)
+        tidied_at = 0.0
         while not stop.is_set():
+            if time.monotonic() - tidied_at > TIDIES_EVERY_S:
+                tidied_at = time.monotonic()
+                self._tidy()
             busy = self._guarded_pass(due)
             due = set(self.contexts) if busy else wakes.wait(LOOKS_EVERY_S) & set(self.contexts)
             due = due or set(self.contexts)
@@ -129,6 +136,15 @@ class Relay:
                 log.exception("the relay lost an engine and will look again", extra={"context": context})
                 release_connections()
         return moved > 0
+
+    def _tidy(self) -> None:
+        for context in self.contexts:
+            try:
+                forget_old(context=context, at=datetime.now(UTC))
+                forget_old_answers(context=context, at=datetime.now(UTC))
+            except DatabaseError:
+                log.exception("tidying up will be tried again in an hour", extra={"context": context})
+                release_connections()
 
     def drain(self) -> int:
         """Relay until nothing is left to do now; returns how many events and retries that were."""

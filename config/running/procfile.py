@@ -38,7 +38,7 @@ def processes(*, folder: Path, host: str, port: int, strap_port: int, database_u
     return [
         *dict.fromkeys([*first, databases]),
         Process("web", web, after=" ".join(step.name for step in first), ready=answers(f"{url}/readyz")),
-        Process("demo", "manage.py load_demo", once=True, after="databases web"),
+        Process("demo", f"-m config.demo {url} {data}", once=True, after="databases web"),
         Process("relay", "manage.py relay", after="databases web"),
         Process("worker", f"{CELERY} worker {WORKER}", after="databases web"),
         Process("beat", f"{CELERY} beat {beat}", after="databases web"),

@@ -21,3 +21,6 @@ def wake_unfinished_imports() -> int:
     for import_id in waiting:
         read_import.delay(str(import_id))
     return len(waiting)
+
+
+EVERY = {wake_unfinished_imports: 30.0}

@@ -31,9 +31,9 @@ export function avatar(name, element = h("span", { class: "avatar", "aria-hidden
   const initials = words.length > 1 ? words[0][0] + words.at(-1)[0] : (words[0] ?? "").slice(0, 2);
   element.textContent = initials.toUpperCase() || "·";
   element.classList.toggle("nobody", !words.length);
-  let tone = 0;
-  for (const letter of name ?? "") tone = (tone * 31 + letter.codePointAt(0)) % 360;
-  element.style.setProperty("--tone", tone);
+  let tone = 7;
+  for (const letter of name ?? "") tone = (tone * 131 + letter.codePointAt(0)) % 7919;
+  element.style.setProperty("--tone", (tone * 137) % 360);
   return element;
 }
 

@@ -2,7 +2,7 @@
 
 import { calm } from "./dom.js";
 
-const BEHIND_S = 1.2; // the drawing runs this far behind the newest sample, so that the line grows without jumps
+const BEHIND_S = 2.5; // the drawing runs this far behind the newest sample, so that the line grows without jumps
 const GAP_S = 6; // a longer silence of the strap is shown as a gap, not invented
 const KEPT_S = 600;
 const SMALLEST_SPAN = 44;
@@ -34,6 +34,7 @@ export class Trace {
 
   clear() {
     this.samples = [];
+    this.curve = [];
     this.slopes = [];
     this.playhead = null;
     this.range = null;
@@ -51,7 +52,8 @@ export class Trace {
     for (const [time, bpm] of samples) byTime.set(time, bpm);
     const newest = Math.max(...byTime.keys());
     this.samples = [...byTime].filter(([time]) => time > newest - KEPT_S).sort((a, b) => a[0] - b[0]);
-    this.slopes = slopesOf(this.samples);
+    this.curve = smoothed(this.samples);
+    this.slopes = slopesOf(this.curve);
     this.arrived = performance.now();
     this.playhead ??= newest - BEHIND_S;
     if (calm.matches) { this.playhead = newest; this.draw(); }
@@ -202,15 +204,15 @@ export class Trace {
 
   valueAt(time) {
     const after = this.samples.findIndex(([t]) => t >= time);
-    if (after === -1) return this.newest[1];
-    if (after === 0) return this.samples[0][1];
+    if (after === -1) return this.curve.at(-1)[1];
+    if (after === 0) return this.curve[0][1];
     return this.between(after - 1, time);
   }
 
   /** Cubic Hermite between two neighbouring samples. */
   between(i, time) {
-    const [t0, v0] = this.samples[i];
-    const [t1, v1] = this.samples[i + 1];
+    const [t0, v0] = this.curve[i];
+    const [t1, v1] = this.curve[i + 1];
     const step = t1 - t0;
     const u = (time - t0) / step;
     return v0 * (1 + 2 * u) * (1 - u) ** 2 + this.slopes[i] * step * u * (1 - u) ** 2
@@ -218,7 +220,23 @@ export class Trace {
   }
 }
 
-/** Slopes that keep the curve monotone between samples: it never shows a heart rate nobody measured (Fritsch–Carlson). */
+const WEIGHTS = [1, 2, 3, 2, 1];
+
+/** Straps send whole beats, and a line of whole beats is a staircase: a weighted mean of five neighbours, for the eye. */
+function smoothed(samples) {
+  return samples.map(([time], i) => {
+    let [sum, weight] = [0, 0];
+    WEIGHTS.forEach((share, k) => {
+      const near = samples[i + k - 2];
+      if (!near || Math.abs(near[0] - time) > GAP_S) return;
+      sum += share * near[1];
+      weight += share;
+    });
+    return [time, sum / weight];
+  });
+}
+
+/** Slopes that keep the curve monotone between neighbours, without swings that nobody measured (Fritsch–Carlson). */
 function slopesOf(samples) {
   const rises = samples.slice(1).map(([time, bpm], i) => (bpm - samples[i][1]) / (time - samples[i][0]));
   return samples.map((_, i) => {
