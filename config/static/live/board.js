@@ -8,6 +8,15 @@ const GLIDE_MS = 650;
 const GLOW_MS = 1800;
 const REREAD_PAUSE_MS = 800;
 
+const DAY = new Intl.DateTimeFormat("en", { day: "numeric", month: "long", timeZone: "UTC" });
+const MONTH = new Intl.DateTimeFormat("en", { month: "long", year: "numeric", timeZone: "UTC" });
+
+/** `2026-11-20` as `20 November`, `2026-W47` as `week 47`, `2026-11` as `November 2026`. */
+function spoken(period, key) {
+  if (period === "weekly") return `week ${Number(key.split("-W")[1])}`;
+  return (period === "daily" ? DAY : MONTH).format(new Date(`${key}T00:00Z`.replace(/^(\d+-\d+)T/, "$1-01T")));
+}
+
 /** Show the board of a period until `stop()`; `onMove` is called when somebody's points rose. */
 export function mountBoard({ me, onMove }) {
   const elements = new Map();
@@ -57,7 +66,7 @@ export function mountBoard({ me, onMove }) {
     board = { period_key: answer.period_key, seq: answer.seq, rows: new Map(), mine: answer.me?.row };
     for (const row of [...answer.around_me, ...answer.top]) board.rows.set(row.row, row);
     if (answer.me) Object.assign(board.rows.get(answer.me.row) ?? {}, { user_id: me.user_id, display_name: me.display_name });
-    $("board-key").textContent = answer.period_key;
+    $("board-key").textContent = spoken(period, answer.period_key);
     draw(new Set());
   }
 

@@ -105,7 +105,7 @@ export function mountChat({ me, isShown }) {
 
   function drawRooms() {
     $("chat-rooms").replaceChildren(...[...rooms.values()].map((room) => h("li", {},
-      h("button", { type: "button", "aria-current": room === open, onclick: () => enter(room.id) }, avatar(room.name), room.name,
+      h("button", { type: "button", "aria-current": String(room === open), onclick: () => enter(room.id) }, avatar(room.name), room.name,
         room.unread && !(room === open && isShown()) ? h("b", { class: "badge", "aria-label": `${room.unread} unread` }, String(room.unread)) : null))));
     const unread = [...rooms.values()].reduce((sum, room) => sum + (room === open && isShown() ? 0 : room.unread), 0);
     $("chat-badge").textContent = unread > 99 ? "99+" : unread;
