@@ -7,7 +7,7 @@ use the same functions.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -31,7 +31,7 @@ GAP_S = 10.0
 """A value stands for at most this long: whatever the sensor left unsaid for longer is not known."""
 
 MAX_GAP_S = 60.0
-"""The same for recordings whose usual step is itself longer (a telephone saving its battery)."""
+"""A longer step, up to this, counts as moving if the way covered in it says so: telephones save their batteries."""
 
 EARTH_RADIUS_M = 6_371_008.8
 """Mean radius R₁ of the earth (IUGG)."""
@@ -157,35 +157,29 @@ def duration(
     return Derived(max(elapsed_s - paused, 0.0), "elapsed-less-pauses@1")
 
 
-def gap_of(times: Sequence[float]) -> float:
-    """How long a value stands for: 10 s; where points usually come later than that, twice the usual step."""
-    steps = [later - earlier for earlier, later in pairwise(times) if later > earlier]
-    return min(max(GAP_S, 2 * median(steps)), MAX_GAP_S) if steps else GAP_S
-
-
 def moving_time(streams: Streams, sport: str, path: Path | None, *, duration_s: float) -> Derived:
     """Seconds spent at or above the sport's threshold of speed; never more than the duration.
 
-    Steps longer than the gap are standing still. Where nothing tells of any speed the duration is all we know.
+    Over a step longer than the gap the speed at its end says nothing; the way covered does. Where nothing tells
+    of any speed the duration is all we know.
     """
     threshold = MOVING_FROM_MPS.get(sport)
-    speeds = _speeds(streams, path)
-    if threshold is None or not any(speeds):
+    recorded, along = _speeds(streams, path)
+    if threshold is None or not (any(recorded) or any(along)):
         return Derived(duration_s, "duration")
-    gap = gap_of(streams.time)
     moving = 0.0
-    for (earlier, later), speed in zip(pairwise(streams.time), speeds[1:], strict=True):
-        if later - earlier <= gap and speed is not None and speed >= threshold:
-            moving += later - earlier
+    for (earlier, later), said, computed in zip(pairwise(streams.time), recorded[1:], along[1:], strict=True):
+        length = later - earlier
+        speed = computed if said is None or length > GAP_S else said
+        if length <= MAX_GAP_S and speed is not None and speed >= threshold:
+            moving += length
     return Derived(min(moving, duration_s), "speed-threshold-gap10@1", {"threshold_mps": threshold})
 
 
-def _speeds(streams: Streams, path: Path | None) -> Column:
-    """The speed recorded at each point, else that of the step which leads to it."""
+def _speeds(streams: Streams, path: Path | None) -> tuple[Column, Column]:
+    """The speed recorded at each point, and that of the step which leads to it."""
     unknown: Column = [None] * len(streams)
-    recorded = streams.speed_mps or unknown
-    along = path.speeds(streams.time) if path else unknown
-    return [computed if said is None else said for said, computed in zip(recorded, along, strict=True)]
+    return streams.speed_mps or unknown, path.speeds(streams.time) if path else unknown
 
 
 # Distance
@@ -214,7 +208,7 @@ class Path:
         """The way covered: from the distances recorded, else from the places; None where there is neither."""
         fastest = FASTEST_MPS.get(sport, FASTEST_MPS["other"])
         if streams.distance_m and sum(value is not None for value in streams.distance_m) > 1:
-            return cls._joined(_steps_of_distance(streams), fastest, "recorded-distance@1")
+            return cls._joined(_steps_of_distance(streams, fastest), fastest, "recorded-distance@1")
         if streams.latitude and streams.longitude:
             return cls._joined(_steps_of_places(streams), fastest, "haversine@1")
         return None
@@ -223,14 +217,18 @@ class Path:
     def _joined(cls, steps: Iterator[tuple[float, float]], fastest: float, source: str) -> Path | None:
         times: list[float] = []
         metres: list[float] = []
-        jumps = 0
+        jumps, reached = 0, 0.0
         for at, step in steps:
-            if times and at <= times[-1]:
+            if not times:
+                times, metres, reached = [at], [0.0], at
                 continue
-            true = not times or step <= fastest * (at - times[-1])
+            if fastest * (at - times[-1]) < step <= fastest * (at - reached):
+                _forget_standing(times, metres, reached)  # a pool's length, counted only at its end
+            true = step <= fastest * (at - times[-1])
             jumps += not true
-            metres.append((metres[-1] + (step if true else 0.0)) if metres else 0.0)
+            reached = at if step > 0 else reached
             times.append(at)
+            metres.append(metres[-1] + (step if true else 0.0))
         return cls(times, metres, jumps, source) if len(times) > 1 else None
 
     @property
@@ -239,24 +237,39 @@ class Path:
         return self.metres[-1]
 
     def speeds(self, times: Sequence[float]) -> Column:
-        """Metres per second on the step that leads to each of the moments."""
+        """Metres per second on the step that leads to, or over, each of the moments."""
         found: Column = []
         for at in times:
-            last = bisect_right(self.times, at) - 1
-            if last < 1 or self.times[last] != at:
-                found.append(None)
+            end = bisect_left(self.times, at)
+            if 0 < end < len(self.times):
+                covered = self.metres[end] - self.metres[end - 1]
+                found.append(covered / (self.times[end] - self.times[end - 1]))
             else:
-                found.append((self.metres[last] - self.metres[last - 1]) / (at - self.times[last - 1]))
+                found.append(None)
         return found
 
 
-def _steps_of_distance(streams: Streams) -> Iterator[tuple[float, float]]:
-    """Each moment with the metres since the one before; a counter that begins anew adds nothing."""
-    before = (float("-inf"), 0.0)
+def _forget_standing(times: list[float], metres: list[float], since: float) -> None:
+    """Takes back the points at which the counter only seemed to stand."""
+    while times[-1] > since:
+        times.pop()
+        metres.pop()
+
+
+def _steps_of_distance(streams: Streams, fastest: float) -> Iterator[tuple[float, float]]:
+    """Each moment with the metres since the one before; a counter that begins anew adds nothing.
+
+    The counter began at zero with the activity, unless it came with the metres of the sport before.
+    """
+    before, begun = (0.0, 0.0), False
     for at, value in zip(streams.time, streams.distance_m or (), strict=True):
-        if value is not None and at > before[0]:
-            yield at, max(value - before[1], 0.0)
-            before = (at, value)
+        if value is None or (begun and at <= before[0]):
+            continue
+        if not begun and at > 0 and value <= fastest * at:
+            yield 0.0, 0.0
+        begun = True
+        yield at, max(value - before[1], 0.0)
+        before = (at, value)
 
 
 def _steps_of_places(streams: Streams) -> Iterator[tuple[float, float]]:

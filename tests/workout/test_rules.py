@@ -107,6 +107,20 @@ class TestPlaces:
         assert summary.distance.value == pytest.approx(6.67, abs=0.01)
         assert rules.Anomaly("impossible_speed", 2) in summary.anomalies
 
+    def test_a_pools_lengths_are_swum_not_jumped(self):
+        times = [float(second) for second in range(101)]
+        streams = Streams(time=times, distance_m=[second // 25 * 25.0 for second in times])
+        path = Path.of(streams, "swimming")
+        assert (path.length, path.jumps) == (100.0, 0)
+        assert rules.best_effort(path, 50) == pytest.approx(50)
+
+    def test_a_counter_seen_late_began_at_zero_unless_it_cannot_have(self):
+        seen_late = Streams(time=[0, 200, 300], distance_m=[None, 400, 600])
+        brought_along = Streams(time=[1, 200, 300], distance_m=[5000, 5400, 5600])
+        assert Path.of(seen_late, "swimming").length == 600
+        late = Path.of(brought_along, "swimming")
+        assert (late.length, late.jumps) == (600, 0)
+
     def test_a_counter_that_begins_anew_takes_nothing_back(self):
         streams = Streams(time=[0, 10, 20, 30], distance_m=[0, 30, 5, 35])
         assert Path.of(streams, "running").length == 60
@@ -130,9 +144,10 @@ class TestTime:
         streams = Streams(time=[0, 1, 2, 60, 61], speed_mps=[3.0] * 5)
         assert rules.moving_time(streams, "running", None, duration_s=61).value == 3
 
-    def test_recordings_with_rare_points_are_given_twice_their_usual_step(self):
-        streams = even(seconds=600, step=20)
-        assert rules.moving_time(streams, "cycling", None, duration_s=600).value == 600
+    def test_a_longer_step_is_moving_if_the_way_covered_in_it_says_so(self):
+        streams = Streams(time=[0, 30, 60, 90, 400], distance_m=[0, 90, 92, 182, 1200])
+        moving = rules.moving_time(streams, "running", Path.of(streams, "running"), duration_s=400)
+        assert moving.value == 60
 
     @pytest.mark.parametrize("sport", ["swimming", "strength", "other"])
     def test_where_speed_says_nothing_the_duration_is_taken(self, sport):

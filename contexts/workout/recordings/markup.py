@@ -11,7 +11,7 @@ from defusedxml.ElementTree import DefusedXMLParser
 from . import recording
 from .recording import Flaw, Limits
 
-CHUNK = 64 * 1024
+FIRST_PAGES = 64 * 1024
 
 OUT_OF_MEMORY = 1
 """The parser's own error code for it."""
@@ -80,7 +80,7 @@ class _Root(Document):
 def root_of(data: bytes, limits: Limits) -> str | None:
     """The name of the outermost element; None where there is none in the first pages."""
     try:
-        parse(data[:CHUNK], _Root(limits))
+        parse(data[:FIRST_PAGES], _Root(limits))
     except RootFound as found:
         return str(found)
     except recording.CorruptXml:
@@ -92,8 +92,7 @@ def parse(data: bytes, document: Document) -> None:
     """Feeds the document. Damage after the first point is a warning, before it a refusal."""
     parser = DefusedXMLParser(target=document, forbid_dtd=True)
     try:
-        for start in range(0, len(data), CHUNK):
-            parser.feed(data[start : start + CHUNK])
+        parser.feed(data)  # at once: in small pieces the parser would look at a long name again and again
         parser.close()
     except DefusedXmlException as forbidden:
         raise recording.XmlForbidden from forbidden
