@@ -225,7 +225,7 @@ class Imports(Endpoint):
     """Recordings from files."""
 
     access = member
-    limit = RateLimit("120/min", by="user")
+    limit = RateLimit("600/h", by="user")
     parser_classes = [RecordingParser]
 
     @extend_schema(

@@ -9,7 +9,7 @@ from contexts.health import services as health
 from contexts.identity import services as identity
 from contexts.workout import events, history, records, rules, streams, tracking, watching
 from contexts.workout.models import LiveSample, TrainingSession
-from contexts.workout.recordings import RecordedActivity
+from contexts.workout.recordings import RecordedActivity, Streams
 from kernel.bus import publish
 from kernel.databases import unit_of_work
 
@@ -85,15 +85,18 @@ def _pack(session: TrainingSession, points: streams.Points) -> None:
     """Store the streams of a live session and the summary that follows from them."""
     recorded = streams.as_recorded(session, points)
     _summarise(session, recorded, pauses=session.pauses_s())
-    streams.store_points(session.id, points)
+    streams.store(session.id, streams.pack_points(points))
     watching.tell_summary(session)
     session.save()
 
 
-def complete_recorded(
+def summarise_recorded(
     *, session: TrainingSession, recorded: RecordedActivity, athlete: Athlete | None, at: datetime
-) -> None:
-    """Save an imported activity as a completed session. The caller holds the athlete's gate."""
+) -> list[streams.Columns]:
+    """Complete an imported session that is not saved yet; returns its packed streams.
+
+    Long work on plain values: it is done before the transaction opens.
+    """
     session.complete(at=recorded.ended_at)
     session.completed_at = at
     session.athlete = asdict(athlete) if athlete else {}
@@ -105,13 +108,18 @@ def complete_recorded(
         device_kcal=recorded.device_kcal,
         device_ascent_m=recorded.device_ascent_m,
     )
+    return streams.pack_recorded(recorded.streams)
+
+
+def record_completed(*, session: TrainingSession, packed: list[streams.Columns], at: datetime) -> None:
+    """Save an imported session with its streams. The caller holds the athlete's gate."""
     session.save(force_insert=True)
-    streams.store_recorded(session.id, recorded.streams)
+    streams.store(session.id, packed)
     _announce(session, at)
     records.compare_with_bests(session=session, at=at)
 
 
-def _summarise(session: TrainingSession, recorded: streams.Streams, **said: Any) -> None:
+def _summarise(session: TrainingSession, recorded: Streams, **said: Any) -> None:
     """Put the summary's numbers and the methods behind them into the session."""
     assert session.ended_at is not None
     summary = rules.summarise(

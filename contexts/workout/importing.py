@@ -1,5 +1,7 @@
 """Recordings from files: kept byte for byte, read in a bounded child process, and turned into sessions."""
 
+from __future__ import annotations
+
 import hashlib
 import logging
 from datetime import datetime, timedelta
@@ -11,7 +13,7 @@ from django.core.files.storage import default_storage
 from django.db.models import Q
 
 from contexts.identity import services as identity
-from contexts.workout import completing, recordings
+from contexts.workout import completing, recordings, streams
 from contexts.workout.models import Import, TrainingSession, Visibility
 from kernel.databases import unit_of_work
 from kernel.errors import InvalidInput, NotFound, Refused
@@ -28,6 +30,9 @@ PATIENCE: Final = timedelta(seconds=20)
 """How long a queued import waits for its wake-up before the sweeper sends another."""
 
 
+Sessions = list[tuple[TrainingSession, list[streams.Columns]]]
+
+
 class FileTooLarge(Refused):
     """The file is larger than 25 MB."""
 
@@ -42,7 +47,7 @@ class Owner(NamedTuple):
     physiology: identity.Physiology | None
 
 
-def accept_file(*, file: File, name: str, by: UUID, at: datetime) -> tuple[Import, bool]:
+def accept_file(*, file: File[bytes], name: str, by: UUID, at: datetime) -> tuple[Import, bool]:
     """Keep the file and queue it. The same file of the same athlete is the same import: (import, is it new)."""
     if not file.size:
         raise InvalidInput("The file is empty.", field="file", code="empty")
@@ -70,7 +75,7 @@ def _queue(*, by: UUID, sha256: str, name: str, size: int, original: str, at: da
     return taken
 
 
-def _digest(file: File) -> str:
+def _digest(file: File[bytes]) -> str:
     digest = hashlib.sha256()
     for chunk in file.chunks():
         digest.update(chunk)
@@ -111,8 +116,11 @@ def read_import(*, import_id: UUID, at: datetime) -> None:
     except recordings.Unreadable as reason:
         _refuse(import_id=import_id, attempt=claimed.attempts, code=reason.code, detail=reason.detail, at=at)
         return
-    owner = _ask_about(claimed.user_id)
-    _record(import_id=import_id, attempt=claimed.attempts, by=claimed.user_id, reading=reading, owner=owner, at=at)
+    sessions = _sessions_of(reading, _ask_about(claimed.user_id), claimed, at)
+    warnings = [{"code": warning.code, "detail": warning.detail} for warning in reading.warnings]
+    _record(
+        import_id=import_id, attempt=claimed.attempts, by=claimed.user_id, sessions=sessions, warnings=warnings, at=at
+    )
 
 
 @unit_of_work("workout")
@@ -148,28 +156,37 @@ def _ask_about(user_id: UUID) -> Owner:
     )
 
 
-@unit_of_work("workout", gate="by")
-def _record(
-    *, import_id: UUID, attempt: int, by: UUID, reading: recordings.Reading, owner: Owner, at: datetime
-) -> None:
-    """All sessions of the file, or none; nothing if another worker has taken over meanwhile."""
-    own = _still_ours(import_id, attempt)
-    if own is None:
-        return
+def _sessions_of(reading: recordings.Reading, owner: Owner, claimed: Import, at: datetime) -> Sessions:
+    """The file's activities as completed sessions with their streams, not saved yet."""
+    sessions = []
     for part, recorded in enumerate(reading.activities):
         session = TrainingSession(
-            user_id=by,
+            user_id=claimed.user_id,
             sport=recorded.sport,
             visibility=owner.visibility,
             source=TrainingSession.Source.IMPORT,
             time_zone=owner.time_zone,
             started_at=recorded.started_at,
-            recording=own,
+            recording=claimed,
             part=part,
         )
         athlete = completing.athlete_on(recorded.started_at, known=owner.physiology, at=at)
-        completing.complete_recorded(session=session, recorded=recorded, athlete=athlete, at=at)
-    own.finish(warnings=[{"code": w.code, "detail": w.detail} for w in reading.warnings], at=at)
+        packed = completing.summarise_recorded(session=session, recorded=recorded, athlete=athlete, at=at)
+        sessions.append((session, packed))
+    return sessions
+
+
+@unit_of_work("workout", gate="by")
+def _record(
+    *, import_id: UUID, attempt: int, by: UUID, sessions: Sessions, warnings: list[dict[str, str]], at: datetime
+) -> None:
+    """All sessions of the file, or none; nothing if another worker has taken over meanwhile."""
+    own = _still_ours(import_id, attempt)
+    if own is None:
+        return
+    for session, packed in sessions:
+        completing.record_completed(session=session, packed=packed, at=at)
+    own.finish(warnings=warnings, at=at)
     own.save()
 
 

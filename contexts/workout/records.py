@@ -44,6 +44,7 @@ def compare_with_bests(*, session: TrainingSession, at: datetime) -> None:
 
 
 def _set(session: TrainingSession, record: str, value: float) -> None:
+    assert session.ended_at is not None
     PersonalBest(
         user_id=session.user_id,
         sport=session.sport,

@@ -1,13 +1,16 @@
 """The streams of a session: what a value may be, and how points are packed into columns and out again."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
+
+from django.db import connections
 
 from contexts.health import services as health
 from contexts.workout.models import RANGES, LiveSample, Stream, TrainingSession
 from contexts.workout.recordings import Streams
+from kernel.databases import require_unit_of_work
 
 TRACKED: Final = ("heart_rate", "rr_interval")
 """What a live session takes from the athlete's devices."""
@@ -96,18 +99,27 @@ def _within(time: float, spans: list[tuple[float, float]]) -> bool:
     return any(start <= time < end for start, end in spans)
 
 
-def store_points(session_id: UUID, points: Points) -> None:
-    """Pack points into columns, in place of what was packed before."""
+class Columns(NamedTuple):
+    """One stream, packed: columns of equal length, in order of time."""
+
+    kind: str
+    offsets_us: Sequence[int]
+    sequences: Sequence[int]
+    measured: Sequence[float]
+
+
+def pack_points(points: Points) -> list[Columns]:
+    """Points as columns."""
     packed = []
     for kind, by_key in points.items():
         keys, values = zip(*sorted(by_key.items()), strict=True)
         offsets, sequences = zip(*keys, strict=True)
-        packed.append(_stream(session_id, kind, offsets, sequences, values))
-    _replace(session_id, packed)
+        packed.append(Columns(kind, offsets, sequences, values))
+    return packed
 
 
-def store_recorded(session_id: UUID, recorded: Streams) -> None:
-    """Pack the columns of a recording; values out of range are left out (WO-3)."""
+def pack_recorded(recorded: Streams) -> list[Columns]:
+    """The columns of a recording as ours; values out of range are left out (WO-3)."""
     offsets = [round(time * 1e6) for time in recorded.time]
     sequences = _nth_of_equals(offsets)
     packed = []
@@ -115,8 +127,8 @@ def store_recorded(session_id: UUID, recorded: Streams) -> None:
         low, high = RANGES[kind]
         rows = zip(offsets, sequences, getattr(recorded, name) or (), strict=False)
         if kept := [row for row in rows if row[2] is not None and low <= row[2] <= high]:
-            packed.append(_stream(session_id, kind, *zip(*kept, strict=True)))
-    _replace(session_id, packed)
+            packed.append(Columns(kind, *zip(*kept, strict=True)))
+    return packed
 
 
 def _nth_of_equals(offsets: list[int]) -> list[int]:
@@ -129,18 +141,18 @@ def _nth_of_equals(offsets: list[int]) -> list[int]:
     return numbers
 
 
-def _stream(
-    session_id: UUID, kind: str, offsets: Iterable[int], sequences: Iterable[int], values: Iterable[float]
-) -> Stream:
-    return Stream(
-        session_id=session_id,
-        kind=kind,
-        offsets_us=list(offsets),
-        sequences=list(sequences),
-        measured=list(values),
-    )
+def store(session_id: UUID, packed: list[Columns]) -> None:
+    """Save packed streams, in place of those of the same kinds.
 
-
-def _replace(session_id: UUID, packed: list[Stream]) -> None:
-    Stream.objects.filter(session_id=session_id, kind__in=[stream.kind for stream in packed]).delete()
-    Stream.objects.bulk_create(packed)
+    Columns travel as array literals: the driver takes each number of a list in hand, which for a day of
+    recording is minutes against milliseconds.
+    """
+    with connections[require_unit_of_work("workout")].cursor() as cursor:
+        for kind, *columns in packed:
+            cursor.execute(
+                "INSERT INTO workout_stream (session_id, kind, offsets_us, sequences, measured)"
+                " VALUES (%s, %s, %s::bigint[], %s::int[], %s::float8[])"
+                " ON CONFLICT (session_id, kind) DO UPDATE SET offsets_us = EXCLUDED.offsets_us,"
+                " sequences = EXCLUDED.sequences, measured = EXCLUDED.measured",
+                [session_id, kind, *(f"{{{','.join(map(repr, column))}}}" for column in columns)],
+            )

@@ -1,0 +1,235 @@
+"""Recordings handed in as files: kept, read by the worker, turned into sessions once, or refused with the reason."""
+
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.core.files.storage import default_storage
+from django.utils.timezone import now
+
+from contexts.workout import events, importing, tasks
+from contexts.workout.models import Import, TrainingSession
+from kernel.databases import release_connections
+from tests.workout.conftest import IMPORTS, SESSIONS, gpx, hand_in, import_of, progress
+
+pytestmark = pytest.mark.django_db(databases="__all__", transaction=True)
+
+BEGIN = datetime(2026, 3, 1, 8, tzinfo=UTC)
+
+
+class TestWo9AFileBecomesSessions:
+    def test_wo9_a_recording_becomes_a_completed_session(self, register, work, announced):
+        person = register(birth_date="1986-01-01", workout_visibility="friends", time_zone="Asia/Tokyo")
+        answer = hand_in(person, gpx(BEGIN, points=61, step_s=10, metres=30, bpm=140))
+        assert (answer.status_code, answer.json()["state"]) == (202, "queued")
+        assert work() == 1
+        done = progress(person, answer)
+        assert (done["state"], done["refusal"], len(done["sessions"])) == ("done", None, 1)
+        session = person.api.get(f"{SESSIONS}/{done['sessions'][0]}").json()
+        assert (session["source"], session["sport"], session["state"]) == ("import", "running", "completed")
+        assert session["import_id"] == answer.json()["import_id"]
+        assert session["distance_m"] == pytest.approx(1800, rel=0.001)
+        assert (session["duration_s"], session["hr_avg"], session["hr_max"]) == (600, 140, 140)
+        assert session["fastest_1k_s"] == pytest.approx(333.3, abs=0.5)
+        (told,) = announced(events.WorkoutCompleted)
+        assert (told.source, told.started_at, told.time_zone, told.visibility) == (
+            "import",
+            BEGIN,
+            "Asia/Tokyo",
+            "friends",
+        )
+        assert announced(events.WorkoutStarted) == []
+
+    def test_wo6_the_streams_of_a_recording_can_be_read(self, register, work):
+        person = register()
+        answer = hand_in(person, gpx(BEGIN, points=5))
+        work()
+        (session,) = progress(person, answer)["sessions"]
+        shown = person.api.get(f"{SESSIONS}/{session}/streams").json()
+        streams = {stream["kind"]: stream for stream in shown["streams"]}
+        assert set(streams) >= {"latitude", "longitude", "altitude", "heart_rate"}
+        assert streams["heart_rate"] == {
+            "kind": "heart_rate",
+            "offsets_s": [0, 10, 20, 30, 40],
+            "values": [140] * 5,
+        }
+
+    def test_the_original_is_kept_byte_for_byte(self, register):
+        data = gpx(BEGIN) + b"<!-- \xc3\xa9 -->\r\n"
+        kept = Import.objects.get(id=import_of(hand_in(register(), data)))
+        with default_storage.open(kept.original) as file:
+            assert file.read() == data
+        assert kept.sha256 == hashlib.sha256(data).hexdigest()
+
+    def test_an_older_recording_is_summarised_for_the_age_of_its_day(self, register, work):
+        person = register(birth_date="1986-01-01")
+        then = now() - timedelta(days=10 * 366)
+        done = hand_in(person, gpx(then))
+        work()
+        (session,) = progress(person, done)["sessions"]
+        age = person.api.get(f"{SESSIONS}/{session}").json()["methods"]["hr_zones_s"]["inputs"]["age"]
+        assert age == (now() - datetime(1986, 1, 1, tzinfo=UTC)).days // 365 - 10
+
+
+class TestTheSameFileAgain:
+    def test_wo9_the_same_file_by_the_same_athlete_is_the_same_import(self, register, work, announced):
+        person = register()
+        first = hand_in(person, gpx(BEGIN))
+        assert hand_in(person, gpx(BEGIN), name="other.gpx").json()["import_id"] == first.json()["import_id"]
+        assert work() == 1
+        again = hand_in(person, gpx(BEGIN))
+        assert (again.status_code, again.json()) == (200, progress(person, first))
+        assert work() == 0
+        assert len(announced(events.WorkoutCompleted)) == 1
+
+    def test_the_same_file_by_another_athlete_is_their_own_import(self, register, work):
+        one, other = register(), register()
+        answers = [hand_in(person, gpx(BEGIN)) for person in (one, other)]
+        work()
+        assert import_of(answers[0]) != import_of(answers[1])
+        assert [len(progress(who, what)["sessions"]) for who, what in zip((one, other), answers, strict=True)] == [
+            1,
+            1,
+        ]
+
+    def test_wo9_of_many_equal_files_at_once_one_becomes_a_session(self, register, work, woken):
+        person = register()
+
+        def one(_):
+            try:
+                return hand_in(person, gpx(BEGIN))
+            finally:
+                release_connections()
+
+        with ThreadPoolExecutor(8) as pool:
+            answers = list(pool.map(one, range(8)))
+        assert {answer.status_code for answer in answers} == {202}
+        assert len({import_of(answer) for answer in answers}) == 1
+        assert len(woken) == 1
+        folder = default_storage.listdir(f"workout/imports/{person.user_id}")[1]
+        assert len(folder) == 1
+        work()
+        assert TrainingSession.objects.count() == 1
+
+    def test_an_idempotency_key_answers_the_same_import(self, register):
+        person = register()
+        answers = [hand_in(person, gpx(BEGIN), headers={"Idempotency-Key": "k"}) for _ in range(2)]
+        assert answers[0].content == answers[1].content
+        reused = hand_in(person, gpx(BEGIN, points=3), headers={"Idempotency-Key": "k"})
+        assert (reused.status_code, reused.json()["code"]) == (422, "key_reused")
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("data", "name", "code"),
+        [
+            (b"hello", "hello.txt", "unknown_format"),
+            (b"\x0e\x10garbage.FIT", "ride.fit", "corrupt_header"),
+            (b"<gpx><trk>", "ride.gpx", "corrupt_xml"),
+            (b"<gpx></gpx>", "ride.gpx", "not_an_activity"),
+            (b'<!DOCTYPE x [<!ENTITY a "b">]><gpx>&a;</gpx>', "ride.gpx", "xml_forbidden"),
+        ],
+    )
+    def test_what_is_no_recording_is_refused_with_a_code(self, register, work, data, name, code):
+        person = register()
+        answer = hand_in(person, data, name)
+        assert answer.status_code == 202
+        work()
+        done = progress(person, answer)
+        assert (done["state"], done["sessions"]) == ("refused", [])
+        assert done["refusal"]["code"] == code
+        again = hand_in(person, data, name)
+        assert (again.status_code, again.json()) == (200, done)
+
+    def test_an_empty_file_is_refused_at_once(self, register):
+        answer = hand_in(register(), b"")
+        assert (answer.status_code, answer.json()["errors"][0]["code"]) == (400, "empty")
+
+    def test_a_form_without_a_file_is_refused(self, register):
+        answer = register().api.post(IMPORTS, data={"other": "x"})
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "file")
+
+    def test_json_is_refused_where_a_form_is_wanted(self, register):
+        assert register().api.post(IMPORTS, {"file": "x"}).status_code == 415
+
+    def test_more_than_25_mb_are_refused(self, register, monkeypatch):
+        monkeypatch.setattr(importing, "MAX_FILE_BYTES", 1000)
+        person = register()
+        for size in (1_001, 100_000):
+            answer = hand_in(person, b"x" * size)
+            assert (answer.status_code, answer.json()["code"]) == (413, "file_too_large")
+        assert Import.objects.count() == 0
+
+    def test_a_file_name_cannot_do_harm(self, register, work):
+        person = register()
+        answer = hand_in(person, gpx(BEGIN), name="../../\x00etc/\u202e" + "é" * 400 + ".gpx")
+        assert answer.status_code == 202
+        work()
+        assert progress(person, answer)["state"] == "done"
+
+    def test_an_import_of_somebody_else_does_not_exist(self, register):
+        answer = hand_in(register(), gpx(BEGIN))
+        assert register().api.get(f"{IMPORTS}/{import_of(answer)}").status_code == 404
+
+
+class TestTheWorker:
+    def test_two_workers_on_one_import_make_one_session(self, register, woken):
+        person = register()
+        answer = hand_in(person, gpx(BEGIN))
+
+        def one(_):
+            try:
+                tasks.read_import(woken[0])
+            finally:
+                release_connections()
+
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(one, range(4)))
+        assert len(progress(person, answer)["sessions"]) == 1
+
+    def test_a_lost_wake_up_is_sent_again(self, register, woken, work):
+        person = register()
+        answer = hand_in(person, gpx(BEGIN))
+        woken.clear()
+        assert tasks.wake_unfinished_imports() == 0
+        Import.objects.update(posted_at=now() - importing.PATIENCE - timedelta(seconds=1))
+        assert tasks.wake_unfinished_imports() == 1
+        work()
+        assert progress(person, answer)["state"] == "done"
+
+    def test_the_import_of_a_dead_worker_is_taken_over(self, register, woken, work):
+        person = register()
+        answer = hand_in(person, gpx(BEGIN))
+        woken.clear()
+        long_ago = now() - importing.LEASE - timedelta(seconds=1)
+        Import.objects.update(state="working", claimed_at=now(), attempts=1)
+        assert tasks.wake_unfinished_imports() == 0
+        Import.objects.update(claimed_at=long_ago)
+        assert tasks.wake_unfinished_imports() == 1
+        work()
+        assert len(progress(person, answer)["sessions"]) == 1
+
+    def test_a_worker_thought_dead_records_nothing_any_more(self, register, monkeypatch):
+        person = register()
+        answer = hand_in(person, gpx(BEGIN))
+        read = importing.recordings.read_bounded
+
+        def slow(data, **options):
+            Import.objects.update(attempts=2)
+            return read(data, **options)
+
+        monkeypatch.setattr(importing.recordings, "read_bounded", slow)
+        importing.read_import(import_id=import_of(answer), at=now())
+        assert progress(person, answer)["sessions"] == []
+
+    def test_a_file_that_kills_its_workers_is_refused_at_last(self, register, work):
+        person = register()
+        answer = hand_in(person, gpx(BEGIN))
+        Import.objects.update(
+            state="working",
+            attempts=importing.MAX_ATTEMPTS,
+            claimed_at=now() - importing.LEASE - timedelta(seconds=1),
+        )
+        work()
+        assert progress(person, answer)["refusal"]["code"] == "reader_failed"
