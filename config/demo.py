@@ -228,7 +228,7 @@ def _talk(clients: dict[str, Client]) -> None:
         return
     members = [clients[person.name].user_id for person in FRIENDS_OF_WEARER]
     group = {"kind": "group", "title": "Morning runners", "member_ids": members}
-    room = anna.send("POST", "social/rooms", group)["room_id"]
+    room = anna.send("POST", "social/rooms", group)["id"]
     for nth, (name, text) in enumerate(CHAT):
         message = {"client_message_id": f"demo-{nth}", "text": text}
         clients[name].send("POST", f"social/rooms/{room}/messages", message)
