@@ -1,6 +1,7 @@
-"""Programs of the chaos tests, to be killed: `python -m tests.reliability.processes relay|publish …`.
+"""Programs of the chaos tests, to be killed: relays and publishers on the test databases of the suite.
 
-They work on the test databases of the suite that starts them (`PROBE_DATABASE_URL`).
+Started once as `python -m tests.reliability.processes`; then each line on its standard input forks a program and
+answers its process id, so that a new life costs milliseconds and not the start of Django.
 """
 
 import os
@@ -33,37 +34,46 @@ def count_probe(event: ProbeSent) -> None:
 
 @on(ProbeSent, context="social")
 def count_probe_at_home(event: ProbeSent) -> None:
-    """A second handler, in another database."""
+    """A second handler, in another database, that never fails."""
     write("social", "count_probe_at_home", event)
 
 
 def relay() -> None:
     """Relay until killed."""
     relaying.FIRST_PAUSE_S = 0.05
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    Relay(contexts=["social", "gamification"]).run(stop)
+    Relay(contexts=["social", "gamification"]).run(threading.Event())
 
 
-def publish(log: str, subject_prefix: str, subjects: int, numbers: int) -> None:
+def publish(log: str, name: str, subjects: str, numbers: str) -> None:
     """Announce numbers per subject, in order, in transactions of varied size; write a line for each commit."""
-    acknowledged = Path(log).open("a", buffering=1)
-    size = random.Random(subject_prefix)
-    start = {f"{subject_prefix}-{n}": 0 for n in range(subjects)}
-    while start:
-        subject = size.choice(list(start))
-        first = start[subject]
-        last = min(numbers, first + size.randint(1, 20))
-        acknowledged.write(f"try {subject} {first} {last}\n")
-        send(subject=subject, numbers=list(range(first, last)))
-        acknowledged.write(f"ok {subject} {first} {last}\n")
-        start[subject] = last
-        if last == numbers:
-            del start[subject]
+    dice, until = random.Random(name), int(numbers)
+    reached = {f"{name}-{n}": 0 for n in range(int(subjects))}
+    with Path(log).open("a", buffering=1) as acknowledged:
+        while reached:
+            subject = dice.choice(list(reached))
+            first = reached[subject]
+            last = min(until, first + dice.randint(1, 20))
+            acknowledged.write(f"try {subject} {first} {last}\n")
+            send(subject=subject, numbers=list(range(first, last)))
+            acknowledged.write(f"ok {subject} {first} {last}\n")
+            reached[subject] = last
+            if last == until:
+                del reached[subject]
+        acknowledged.write(f"done {name} 0 0\n")
+
+
+def main() -> None:
+    """Fork a program for each line; the children have no parent to wait for them, so none stays a zombie."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    programs = {"relay": relay, "publish": publish}
+    for line in sys.stdin:
+        program, *arguments = line.split()
+        child = os.fork()
+        if child == 0:
+            programs[program](*arguments)
+            os._exit(0)
+        print(child, flush=True)
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "relay":
-        relay()
-    else:
-        publish(sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5]))
+    main()
