@@ -1,27 +1,23 @@
 """The list of workouts, a page of 20 of 1,000: requests a second, beside a view that does nothing else.
 
-Both servers are one uvicorn process with the same options and thread pool, both read the same rows of the same
-PostgreSQL by the same index, and both are measured in the same run, in turns. The bare view is the limit: Django's
-WSGI handler without middleware, one raw query, `json.dumps`. Ours signs the athlete in, checks that the session
-still lives, and answers a page with its cursor. `run()` expects Django to be set up and the engines to be up.
+Both servers are one process served like ours, both read the same rows of the same PostgreSQL by the same index, and
+both are measured in turns. The bare view is the limit: Django's WSGI handler without middleware, one raw query,
+`json.dumps`. Ours signs the athlete in, checks that the session still lives, and answers a page with its cursor.
 """
 
-import http.client
 import json
-import os
-import socket
 import statistics
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID, uuid4
 
-from a2wsgi import WSGIMiddleware
 from django.urls import path
+
+from benchmarks.figures import Figure, in_turns
+from benchmarks.load import load, request
+from benchmarks.people import people
+from benchmarks.programs import web_server
 
 ATHLETES = 20
 WORKOUTS_EACH = 1_000
@@ -31,8 +27,6 @@ REQUESTS_A_ROUND = 2_000
 ROUNDS = 5
 TARGET = 0.35
 PATH = "/api/v1/workout/sessions"
-PASSWORD = "Long-enough 4 everyone!"
-UVICORN = ["--loop", "uvloop", "--http", "httptools", "--log-level", "warning"]
 
 COLUMNS = (
     "id, started_at, ended_at, sport, state, visibility, source, revision,"
@@ -79,127 +73,62 @@ def bare_application() -> Any:
     from django.conf import settings
     from django.core.handlers.wsgi import WSGIHandler
 
+    from config.asgi import HTTP_THREADS
+    from config.bridge import WsgiBridge
+
     django.setup()
     settings.MIDDLEWARE = []
     settings.ROOT_URLCONF = __name__
-    return WSGIMiddleware(WSGIHandler(), workers=8)
+    return WsgiBridge(WSGIHandler(), threads=HTTP_THREADS)
 
 
-def run() -> dict[str, Any]:
-    """Measure both and print them; returns the figures."""
-    speeds: dict[str, list[float]] = {"bare": [], "ours": []}
-    with ExitStack() as servers:
-        bare = servers.enter_context(_server("benchmarks.workouts:bare_application", "--factory"))
-        ours = servers.enter_context(_server("config.asgi:application"))
-        athlete, token = _sign_up(ours)
-        _prepare(athlete)
-        try:
-            for _ in range(ROUNDS + 1):
-                speeds["bare"].append(_round(bare, f"/bare?athlete={athlete}"))
-                speeds["ours"].append(_round(ours, PATH, f"Authorization: Bearer {token}\r\n"))
-        finally:
-            _forget()
-    figures = {name: statistics.median(rounds[1:]) for name, rounds in speeds.items()}
-    ratio = figures["ours"] / figures["bare"]
-    print(f"workouts: a page of {PAGE} of {WORKOUTS_EACH:,}, {CONNECTIONS} connections; median of {ROUNDS} rounds")
-    for name, about in (("bare", "bare view"), ("ours", "our API")):
-        spread = (max(speeds[name][1:]) - min(speeds[name][1:])) / figures[name]
-        print(f"  {about:14} {figures[name]:>9,.0f} requests/s   (spread {spread:.0%})")
-    print(f"  ratio {ratio:.2f} (target {TARGET})")
-    return {**figures, "ratio": ratio, "target": TARGET}
-
-
-def _sign_up(port: int) -> tuple[UUID, str]:
-    """A person who registers and signs in like any other."""
-    email = f"bench-{uuid4().hex}@example.org"
-    form = {"email": email, "password": PASSWORD, "display_name": "Bench", "birth_date": "1990-01-01"}
-    made = _post(port, "/api/v1/identity/register", form)
-    tokens = _post(port, "/api/v1/identity/login", {"email": email, "password": PASSWORD})
-    return UUID(made["user_id"]), tokens["access"]
-
-
-def _post(port: int, path: str, form: dict[str, str]) -> dict[str, Any]:
-    connection = http.client.HTTPConnection("127.0.0.1", port)
-    connection.request("POST", path, json.dumps(form), {"Content-Type": "application/json"})
-    answer = connection.getresponse()
-    told: dict[str, Any] = json.loads(answer.read())
-    if answer.status >= 300:
-        raise RuntimeError(f"{answer.status}: {told}")
-    return told
-
-
-def _prepare(athlete: UUID) -> None:
-    """A history for the athlete, and others around it in the same index."""
-    from django.db import connections
-
-    with connections["workout"].cursor() as cursor:
-        for owner in [athlete, *(uuid4() for _ in range(ATHLETES - 1))]:
-            cursor.execute(WORKOUTS, {"athlete": owner, "sha256": f"bench{owner.hex}", "count": WORKOUTS_EACH})
-        cursor.execute("ANALYZE workout_trainingsession")
-
-
-def _forget() -> None:
-    from django.db import connections
-
-    with connections["workout"].cursor() as cursor:
-        cursor.execute(
-            "DELETE FROM workout_trainingsession USING workout_import AS recording"
-            " WHERE recording.id = recording_id AND recording.original = 'bench'"
+def run(*, quick: bool) -> list[Figure]:
+    """Measure both in turns."""
+    times = REQUESTS_A_ROUND // (20 if quick else 1)
+    with history() as (athlete, token), web_server("benchmarks.workouts:bare_application", "--factory") as bare:
+        bare_request, our_request = request("GET", f"/bare?athlete={athlete}"), list_request(token)
+        with web_server() as ours:
+            speeds = in_turns(
+                1 if quick else ROUNDS,
+                {
+                    "bare": lambda: load(bare, [bare_request], times=times, connections=CONNECTIONS).per_second,
+                    "ours": lambda: load(ours, [our_request], times=times, connections=CONNECTIONS).per_second,
+                },
+            )
+    return [
+        Figure(
+            about=f"list of workouts, {PAGE} of {WORKOUTS_EACH:,}, signed in",
+            ours=statistics.median(speeds["ours"]),
+            unit="requests/s",
+            beside="bare Django view",
+            limit=statistics.median(speeds["bare"]),
+            at_least=TARGET,
+            of_ratio=True,
         )
-        cursor.execute("DELETE FROM workout_import WHERE original = 'bench'")
+    ]
 
 
-def _round(port: int, path: str, headers: str = "") -> float:
-    """Requests a second over one round."""
-    request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n".encode()
-    started = time.perf_counter()
-    with ThreadPoolExecutor(CONNECTIONS) as clients:
-        list(clients.map(lambda _: _ask(port, request, REQUESTS_A_ROUND // CONNECTIONS), range(CONNECTIONS)))
-    return REQUESTS_A_ROUND / (time.perf_counter() - started)
-
-
-def _ask(port: int, request: bytes, times: int) -> None:
-    """A client as lean as can be: it shares the processors with the server."""
-    with socket.create_connection(("127.0.0.1", port)) as connection:
-        for _ in range(times):
-            connection.sendall(request)
-            answer = connection.recv(65_536)
-            head, _, body = answer.partition(b"\r\n\r\n")
-            if not head.startswith(b"HTTP/1.1 200"):
-                raise RuntimeError(answer[:300])
-            while not _is_whole(head.lower(), body):
-                body += connection.recv(65_536)
-
-
-def _is_whole(head: bytes, body: bytes) -> bool:
-    _, declared, length = head.partition(b"content-length:")
-    return len(body) >= int(length.partition(b"\r\n")[0]) if declared else body.endswith(b"0\r\n\r\n")
+def list_request(token: str) -> bytes:
+    """The athlete's first page."""
+    return request("GET", PATH, Authorization=f"Bearer {token}")
 
 
 @contextmanager
-def _server(application: str, *options: str) -> Iterator[int]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "uvicorn", application, "--host", "127.0.0.1", "--port", str(port), *UVICORN, *options],
-        env=os.environ | {"DJANGO_SETTINGS_MODULE": "config.settings"},
-    )
+def history() -> Iterator[tuple[UUID, str]]:
+    """An athlete (id, token) with many workouts, and others around theirs in the same index; gone afterwards."""
+    from django.db import connections
+
+    athlete = people(1)[0]
+    with connections["workout"].cursor() as cursor:
+        for owner in [athlete.user_id, *(uuid4() for _ in range(ATHLETES - 1))]:
+            cursor.execute(WORKOUTS, {"athlete": owner, "sha256": f"bench{owner.hex}", "count": WORKOUTS_EACH})
+        cursor.execute("ANALYZE workout_trainingsession")
     try:
-        _await_listening(process, port)
-        yield port
+        yield athlete.user_id, athlete.token
     finally:
-        process.terminate()
-        process.wait(timeout=20)
-
-
-def _await_listening(process: subprocess.Popen[bytes], port: int) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return
-    raise RuntimeError("the server did not start")
+        with connections["workout"].cursor() as cursor:
+            cursor.execute(
+                "DELETE FROM workout_trainingsession USING workout_import AS recording"
+                " WHERE recording.id = recording_id AND recording.original = 'bench'"
+            )
+            cursor.execute("DELETE FROM workout_import WHERE original = 'bench'")
