@@ -1,6 +1,7 @@
 """Leaderboards over a WebSocket: a board, then what changes on it."""
 
 import asyncio
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
@@ -8,7 +9,6 @@ from django.urls import path
 from django.utils.timezone import now
 
 from contexts.gamification import broadcasting, leaderboards, rules
-from contexts.gamification.api import Leaderboard
 from kernel.access import member
 from kernel.realtime import Socket, in_thread
 
@@ -49,7 +49,7 @@ class LeaderboardSocket(Socket):
 
 
 def _board_frame(*, board: rules.Board, viewer: UUID) -> dict[str, Any]:
-    return {"type": "board", **Leaderboard(leaderboards.show_board(board, viewer=viewer)).data}
+    return {"type": "board", **asdict(leaderboards.show_board(board, viewer=viewer))}
 
 
 websocket_urlpatterns = [path("leaderboards/<str:period>", LeaderboardSocket.as_asgi())]
