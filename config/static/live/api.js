@@ -105,7 +105,7 @@ export async function demoPeople() {
 }
 
 const FIRST_PAUSE_MS = 400;
-const LONGEST_PAUSE_MS = 15_000;
+const LONGEST_PAUSE_MS = 8_000;
 const FINAL = new Set([4403, 4404]);
 
 const lines = new Set();

@@ -22,9 +22,11 @@ async function showDoor() {
   ornament ??= drawOrnament();
   const people = await demoPeople();
   $("demo").hidden = !people.length;
-  $("demo-people").replaceChildren(...people.map((person) => h("li", {},
-    h("button", { class: "person", type: "button", onclick: () => enter(person) },
-      avatar(person.display_name), h("span", {}, h("b", {}, person.display_name), h("span", { class: "hint" }, person.about ?? person.email))))));
+  $("demo-people").replaceChildren(...people.map((person) => {
+    const name = person.display_name ?? person.email;
+    const words = h("span", {}, h("b", {}, name), h("span", { class: "hint" }, person.about ?? ""));
+    return h("li", {}, h("button", { class: "person", type: "button", onclick: () => enter(person) }, avatar(name), words));
+  }));
 }
 
 /** A line on the door that rises like a training session: an ornament, not a measurement. */
@@ -41,6 +43,7 @@ function drawOrnament() {
 async function enter(credentials) {
   const problem = $("sign-in-error");
   problem.hidden = true;
+  $("welcome").setAttribute("aria-busy", "true");
   try {
     await signIn(credentials);
     $("sign-in").reset();
@@ -52,6 +55,8 @@ async function enter(credentials) {
     }
     problem.textContent = error.message;
     problem.hidden = false;
+  } finally {
+    $("welcome").setAttribute("aria-busy", "false");
   }
 }
 

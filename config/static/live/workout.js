@@ -8,8 +8,8 @@ const SILENT_AFTER_S = 8;
 const SPOKEN_EVERY_MS = 15_000;
 const LONGEST_STEP_S = 5;
 
-/** Tanaka, Monahan & Seals 2001: 208 − 0.7 × age, where no maximum was measured. */
-const maximumOf = (me) => me.hr_max ?? Math.round(208 - 0.7 * (me.age ?? 35));
+/** 220 − age where no maximum was measured, as the server computes its zones (Fox, Naughton & Haskell 1971). */
+const maximumOf = (me) => me.hr_max ?? 220 - me.age;
 
 /** Follow the signed-in person's workout until `stop()`; `onFinish` is called when one is complete. */
 export function mountWorkout({ me, onFinish }) {
@@ -101,7 +101,7 @@ export function mountWorkout({ me, onFinish }) {
     const zone = live ? zoneOf(bpm, maximum) : 0;
     card.toggleAttribute("data-live", Boolean(live));
     card.dataset.zone = zone;
-    $("bpm").textContent = live ? Math.round(bpm) : "––";
+    $("bpm").textContent = live ? Math.round(bpm) : !session ? "Ready?" : session.state === "completed" ? "Well done" : "No signal";
     if (live) card.style.setProperty("--beat", `${(60 / bpm).toFixed(2)}s`);
     $("zone").hidden = !live;
     $("zone").textContent = zone ? `Zone ${zone} · ${ZONE_NAMES[zone]}` : ZONE_NAMES[0];
@@ -161,7 +161,7 @@ export function mountWorkout({ me, onFinish }) {
   function showState() {
     const state = session && session.state !== "completed" ? session.state : "idle";
     for (const part of $("controls").querySelectorAll("[data-when]")) part.hidden = !part.dataset.when.split(" ").includes(state);
-    $("sport").textContent = session ? sportName(session.sport) : "Ready when you are";
+    $("sport").textContent = session ? sportName(session.sport) : "New workout";
     $("state").textContent = { active: "Recording", paused: "Paused" }[state] ?? (session ? "Finished" : "");
     $("state").dataset.state = state;
     if (state !== "idle") $("stats").hidden = true;
@@ -175,7 +175,8 @@ export function mountWorkout({ me, onFinish }) {
     session.state = "completed";
     session.ended_at ??= new Date().toISOString();
     line?.close();
-    $("timer").textContent = clock(summary.moving_s ?? movingSeconds());
+    if (summary.hr_zones_s) secondsIn = summary.hr_zones_s;
+    $("timer").textContent = clock(summary.duration_s ?? movingSeconds());
     showState();
     showSummary(summary);
     if (isNews) onFinish(summary);
@@ -185,7 +186,7 @@ export function mountWorkout({ me, onFinish }) {
     const facts = [
       ["Average", summary.hr_avg && `${Math.round(summary.hr_avg)} bpm`], ["Highest", summary.hr_max && `${Math.round(summary.hr_max)} bpm`],
       ["Energy", summary.energy_kcal !== null && `${number(Math.round(summary.energy_kcal ?? 0))} kcal`],
-      ["Distance", summary.distance_m && kilometres(summary.distance_m)], ["Time", clock(summary.duration_s ?? 0)],
+      ["Distance", summary.distance_m && kilometres(summary.distance_m)], ["Moving", summary.moving_s && clock(summary.moving_s)],
     ].filter(([, value]) => value).slice(0, 4);
     $("stats").replaceChildren(...facts.map(([name, value]) => {
       const pair = document.createElement("div");
