@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 
 from contexts.social import moderation, rules
+from contexts.social.models import Message
 from kernel.models import uuid7
 from kernel.realtime import in_thread
 from tests.conftest import Person
@@ -159,13 +160,15 @@ async def test_so7_a_bad_message_is_refused_and_the_socket_stays(friends: Friend
         assert (await ws.next("ack"))["seq"] == 1
 
 
-async def test_so7_who_writes_too_fast_is_asked_to_wait(friends: Friends, socket: Any) -> None:
+async def test_so7_who_writes_too_fast_is_asked_to_wait(friends: Friends, socket: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(rules, "MESSAGES_PER_SECOND", 0.0)
     ada, _, room_id = await two_friends(friends)
     async with socket(CHAT, ada.token) as ws:
         await ws.next("ready")
-        for _ in range(rules.MESSAGE_BURST + 5):
+        for _ in range(rules.MESSAGE_BURST + 1):
             await ws.send_json_to(line(room_id, "!"))
         assert (await ws.next("refused"))["code"] == "too_fast"
+        assert await in_thread(Message.objects.count) == rules.MESSAGE_BURST
 
 
 async def test_so7_rooms_of_others_stay_silent(friends: Friends, register: Any, socket: Any) -> None:
