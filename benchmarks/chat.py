@@ -1,16 +1,14 @@
 """One room, a thousand sockets: what our chat delivers a second, beside a hub that does nothing else.
 
-Both servers are one uvicorn process with the same options, both are measured in the same run, and the crowd
-of clients lives in a process of its own. The bare hub is the limit: no framework, no sign-in, no database, a
-loop over its sockets. Ours checks tokens, stores each message with its number in PostgreSQL and hands it on
-through Redis. `run()` expects Django to be set up and the engines to be up.
+Both servers are one process served like ours, both are measured in turns, and each crowd of clients lives in a
+process of its own. The bare hub is the limit: no framework, no sign-in, no database, a loop over its sockets. Ours
+checks tokens, stores each message with its number in PostgreSQL and hands it on through Redis.
 """
 
 import asyncio
 import base64
 import json
 import os
-import socket
 import statistics
 import subprocess
 import sys
@@ -18,8 +16,11 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import date
 from typing import Any
+
+from benchmarks.figures import Figure
+from benchmarks.people import people
+from benchmarks.programs import OURS, web_server
 
 SOCKETS = 1_000
 SENDERS = 50
@@ -29,7 +30,6 @@ PACED_MESSAGES = 30
 PACE_S = 0.2
 TARGET = 0.3
 
-UVICORN = ["--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning"]
 MARK = b"~t"
 PADDING = "so that the frame is about as long as a line people really write, and not an empty one"
 
@@ -53,54 +53,58 @@ async def bare_hub(scope: dict[str, Any], receive: Any, send: Any) -> None:
         _hub.discard(send)
 
 
-def run() -> dict[str, Any]:
-    """Measure both in turns and print them; returns the figures."""
+def run(*, quick: bool) -> list[Figure]:
+    """Measure both in turns."""
     tokens, room_id = _fill_a_room()
     with ExitStack() as stack:
         bare = stack.enter_context(_crowd_at("benchmarks.chat:bare_hub", path="/", tokens=[], room_id=room_id))
-        ours = stack.enter_context(
-            _crowd_at("config.asgi:application", path="/ws/v1/social/chat", tokens=tokens, room_id=room_id)
-        )
+        ours = stack.enter_context(_crowd_at(OURS, path="/ws/v1/social/chat", tokens=tokens, room_id=room_id))
         for each in (bare, ours):
             each.tell("paced")
-        for _ in range(ROUNDS):
+        for _ in range(1 if quick else ROUNDS):
             bare.tell("burst")
             ours.tell("burst")
-    # Each round's ratio compares two bursts of the same seconds: the machine may be busy with other things.
-    ratio = statistics.median(o / b for o, b in zip(ours.rates, bare.rates, strict=True))
-    print(f"chat: one room, {SOCKETS} sockets, {SENDERS} people writing; median of {ROUNDS} rounds in turns")
-    print(bare.line("bare ASGI hub"), ours.line("our chat"), sep="\n")
-    print(f"  ratio {ratio:.2f} (target {TARGET})")
-    return {"bare": bare.figures, "ours": ours.figures, "ratio": ratio, "target": TARGET}
+    return list(_figures(bare, ours))
+
+
+def _figures(bare: "RemoteCrowd", ours: "RemoteCrowd") -> Iterator[Figure]:
+    yield Figure(
+        about=f"chat: one room, {SOCKETS:,} sockets, {SENDERS} people writing",
+        ours=statistics.median(ours.rates),
+        unit="deliveries/s",
+        beside="bare ASGI hub",
+        limit=statistics.median(bare.rates),
+        at_least=TARGET,
+        of_ratio=True,
+        note=f"{ours.figures['lost']} lost, refused: {ours.figures['refused'] or 'none'}",
+    )
+    for percent in ("p50", "p99"):
+        yield Figure(
+            about=f"chat: {1 / PACE_S:.0f} messages/s in that room, {percent}",
+            ours=ours.figures[f"{percent}_ms"],
+            unit="ms",
+            beside="bare ASGI hub",
+            limit=bare.figures[f"{percent}_ms"],
+        )
 
 
 def _fill_a_room() -> tuple[list[str], str]:
-    """A room of a thousand people straight in the databases, and a signed token for each of them."""
+    """A room of a thousand people straight in the database, and a signed token for each of them."""
     from django.utils.timezone import now
 
-    from contexts.identity import tokens
-    from contexts.identity.models import Session, User
     from contexts.social.models import Membership, Room
-    from kernel.models import uuid7
 
-    at, born = now(), date(1990, 1, 1)
-    people = User.objects.bulk_create(
-        User(email=f"{uuid7()}@example.org", display_name=f"Runner {number}", birth_date=born)
-        for number in range(SOCKETS)
-    )
-    sessions = Session.objects.bulk_create(
-        Session(user=person, started_at=at, last_seen_at=at, address="127.0.0.0") for person in people
-    )
+    at, members = now(), people(SOCKETS)
     room = Room.objects.create(
         kind=Room.Kind.GROUP,
         title="Everybody",
-        created_by=people[0].pk,
+        created_by=members[0].user_id,
         created_at=at,
         active_at=at,
         member_count=SOCKETS,
     )
-    Membership.objects.bulk_create(Membership(room=room, user_id=p.pk, joined_at=at) for p in people)
-    return [tokens.access_token(session, at=at) for session in sessions], str(room.id)
+    Membership.objects.bulk_create(Membership(room=room, user_id=m.user_id, joined_at=at) for m in members)
+    return [member.token for member in members], str(room.id)
 
 
 class RemoteCrowd:
@@ -123,59 +127,18 @@ class RemoteCrowd:
         seen = json.loads(answer)
         if "deliveries_per_s" in seen:
             self.rates.append(seen.pop("deliveries_per_s"))
-            self.figures |= {"deliveries_per_s": statistics.median(self.rates), "rounds": self.rates}
         self.figures |= seen
-
-    def line(self, name: str) -> str:
-        """The figures as one line."""
-        figures = self.figures
-        return (
-            f"  {name:14} {figures['deliveries_per_s']:>9,.0f} deliveries/s"
-            f"   at {1 / PACE_S:.0f} messages/s: p50 {figures['p50_ms']:.1f} ms  p99 {figures['p99_ms']:.1f} ms"
-            f"   lost {figures['lost']}"
-        )
 
 
 @contextmanager
 def _crowd_at(application: str, **plan: Any) -> Iterator[RemoteCrowd]:
     """A server of this application and a crowd that is connected to it."""
-    with _server(application) as port:
+    with web_server(application) as port:
         command = [sys.executable, "-m", "benchmarks.chat"]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
             crowd = RemoteCrowd(process)
             crowd.tell(json.dumps({"port": port, **plan}))
             yield crowd
-
-
-@contextmanager
-def _server(application: str) -> Iterator[int]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "uvicorn", application, "--host", "127.0.0.1", "--port", str(port), *UVICORN]
-    )
-    try:
-        _await_listening(process, port)
-        yield port
-    finally:
-        process.terminate()
-        try:
-            process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-
-
-def _await_listening(process: subprocess.Popen[bytes], port: int) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return
-    raise RuntimeError("the server did not start")
 
 
 class Crowd:

@@ -1,32 +1,29 @@
 """Readings in batches of 500: what the API takes in a second, beside a handler that does nothing else.
 
-Both servers are one uvicorn process with the same options and thread pool, both commit each batch to the same
-PostgreSQL before they answer, and both are measured in the same run, in turns. The bare handler is the limit: it
-decodes the same body with msgspec and inserts it with unnest and ON CONFLICT, without a framework, a signature
-or an event. Ours checks the signature and its nonce, stores, and writes the event. `run()` expects Django to be
-set up and the engines to be up.
+Both servers are one process served like ours, both commit each batch to the same PostgreSQL before they answer, and
+both are measured in turns. The bare handler is the limit: it decodes the same body with msgspec and inserts it with
+unnest and ON CONFLICT, without a framework, a signature or an event. Ours checks the signature and its nonce, stores,
+and writes the event.
 """
 
 import base64
-import http.client
 import json
 import os
 import secrets
-import socket
 import statistics
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 import psycopg
-from a2wsgi import WSGIMiddleware
+
+from benchmarks.figures import Figure, in_turns
+from benchmarks.load import load, request
+from benchmarks.programs import web_server
 
 BATCH = 500
 CONNECTIONS = 4
@@ -34,7 +31,6 @@ BATCHES_A_ROUND = 200
 ROUNDS = 5
 TARGET = 0.5
 PATH = "/api/v1/health/readings"
-UVICORN = ["--loop", "uvloop", "--http", "httptools", "--log-level", "warning"]
 
 BARE_TABLE = """
     DROP TABLE IF EXISTS bench_reading;
@@ -78,42 +74,53 @@ def bare_handler(environ: dict[str, Any], start_response: Callable[..., Any]) ->
     )
     with _mine.connection.cursor() as cursor:
         stored = cursor.execute(BARE_INSERT, columns).rowcount
-    start_response("200 OK", [("Content-Type", "application/json")])
-    return [json.dumps({"accepted": stored}).encode()]
+    body = json.dumps({"accepted": stored}).encode()
+    start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
+    return [body]
 
 
-bare_application = WSGIMiddleware(bare_handler, workers=8)
+def bare_application() -> Any:
+    """The bare handler in our bridge (a factory for uvicorn)."""
+    from config.asgi import HTTP_THREADS
+    from config.bridge import WsgiBridge
+
+    return WsgiBridge(bare_handler, threads=HTTP_THREADS)
 
 
-def run() -> dict[str, Any]:
-    """Measure both and print them; returns the figures."""
-    dsn = _dsn()
-    with psycopg.connect(dsn, autocommit=True) as connection:
+def run(*, quick: bool) -> list[Figure]:
+    """Measure both in turns; every round brings readings that nobody has seen."""
+    count = 10 if quick else BATCHES_A_ROUND
+    dsn, batches = dsn_of("health"), Batches()
+    with psycopg.connect(dsn, autocommit=True) as connection, ExitStack() as servers:
         connection.execute(BARE_TABLE)
-    sign = _signer()
-    speeds: dict[str, list[float]] = {"bare": [], "ours": []}
-    with ExitStack() as servers:
-        bare = servers.enter_context(_server("benchmarks.readings:bare_application", BENCH_DSN=dsn))
-        ours = servers.enter_context(_server("config.asgi:application"))
-        for _ in range(ROUNDS + 1):
-            speeds["bare"].append(_round(bare, lambda body: {}))
-            speeds["ours"].append(_round(ours, sign))
-    with psycopg.connect(dsn, autocommit=True) as connection:
+        bare = servers.enter_context(web_server("benchmarks.readings:bare_application", "--factory", BENCH_DSN=dsn))
+        ours = servers.enter_context(web_server())
+        speeds = in_turns(
+            1 if quick else ROUNDS,
+            {
+                "bare": lambda: load(bare, batches.unsigned(count), connections=CONNECTIONS).per_second,
+                "ours": lambda: load(ours, batches.signed(count), connections=CONNECTIONS).per_second,
+            },
+        )
         connection.execute("DROP TABLE bench_reading")
-    figures = {name: statistics.median(rounds[1:]) for name, rounds in speeds.items()}
-    ratio = figures["ours"] / figures["bare"]
-    print(f"readings: JSON batches of {BATCH}, {CONNECTIONS} connections; median of {ROUNDS} rounds")
-    for name, about in (("bare", "bare handler"), ("ours", "our API")):
-        spread = (max(speeds[name][1:]) - min(speeds[name][1:])) / figures[name]
-        print(f"  {about:14} {figures[name]:>9,.0f} readings/s   (spread {spread:.0%})")
-    print(f"  ratio {ratio:.2f} (target {TARGET})")
-    return {**figures, "ratio": ratio, "target": TARGET}
+    return [
+        Figure(
+            about=f"readings through the API, JSON batches of {BATCH}",
+            ours=BATCH * statistics.median(speeds["ours"]),
+            unit="readings/s",
+            beside="bare WSGI handler",
+            limit=BATCH * statistics.median(speeds["bare"]),
+            at_least=TARGET,
+            of_ratio=True,
+        )
+    ]
 
 
-def _dsn() -> str:
+def dsn_of(alias: str) -> str:
+    """Where a context's database is, for psycopg alone."""
     from django.db import connections
 
-    options = connections["health"].settings_dict
+    options = connections[alias].settings_dict
     return psycopg.conninfo.make_conninfo(
         dbname=options["NAME"],
         user=options["USER"],
@@ -123,104 +130,48 @@ def _dsn() -> str:
     )
 
 
-def _signer() -> Callable[[bytes], dict[str, str]]:
-    """Connect a device and return what signs a body for it."""
-    from django.utils.timezone import now
+class Batches:
+    """Requests with a heart rate and a beat-to-beat interval each second, one batch after the other."""
 
-    from contexts.health.devices import connect_device
-    from contexts.health.signatures import sign
-    from kernel.models import uuid7
+    def __init__(self) -> None:
+        from django.utils.timezone import now
 
-    device, told = connect_device(name="Bench", kind="bench", by=uuid7(), at=now())
-    secret = base64.urlsafe_b64decode(told + "=" * (-len(told) % 4))
+        from contexts.health.devices import connect_device
+        from kernel.models import uuid7
 
-    def headers(body: bytes) -> dict[str, str]:
+        self.device, told = connect_device(name="Bench", kind="bench", by=uuid7(), at=now())
+        self.secret = base64.urlsafe_b64decode(told + "=" * (-len(told) % 4))
+        self.next_time = datetime.now(UTC) - timedelta(days=20)
+
+    def unsigned(self, count: int) -> list[bytes]:
+        """So many requests for the bare handler."""
+        return [request("POST", PATH, body=self._body(), Content_Type="application/json") for _ in range(count)]
+
+    def signed(self, count: int) -> list[bytes]:
+        """So many requests for our API."""
+        bodies = [self._body() for _ in range(count)]
+        return [
+            request("POST", PATH, body=body, Content_Type="application/json", Authorization=self._signature(body))
+            for body in bodies
+        ]
+
+    def _signature(self, body: bytes) -> str:
+        from contexts.health.signatures import sign
+
         seconds, nonce = str(int(time.time())), secrets.token_urlsafe(16)
-        signature = sign(secret, "POST", PATH, body, seconds, nonce)
-        return {"Authorization": f"Device {device.device_id}:{seconds}:{nonce}:{signature}"}
+        signature = sign(self.secret, "POST", PATH, body, seconds, nonce)
+        return f"Device {self.device.device_id}:{seconds}:{nonce}:{signature}"
 
-    return headers
-
-
-_began = datetime.now(UTC) - timedelta(days=20)
-_sent = 0
-
-
-def _bodies(count: int) -> list[bytes]:
-    """Batches nobody has seen: a heart rate and a beat-to-beat interval each second, one batch after the other."""
-    global _sent
-    bodies = []
-    for _ in range(count):
-        first = _began + timedelta(milliseconds=500 * _sent)
-        _sent += BATCH
-        bodies.append(
-            msgspec.json.encode(
-                {
-                    "readings": [
-                        {
-                            "stream": ("heart_rate", "rr_interval")[n % 2],
-                            "time": first + timedelta(milliseconds=500 * n),
-                            "sequence": 0,
-                            "value": (60 + n % 100, 812.5)[n % 2],
-                        }
-                        for n in range(BATCH)
-                    ]
-                }
-            )
-        )
-    return bodies
-
-
-def _round(port: int, sign: Callable[[bytes], dict[str, str]]) -> float:
-    """Readings a second over one round; bodies and signatures are made before the clock starts."""
-    requests = [(body, sign(body) | {"Content-Type": "application/json"}) for body in _bodies(BATCHES_A_ROUND)]
-    started = time.perf_counter()
-    with ThreadPoolExecutor(CONNECTIONS) as clients:
-        accepted = sum(clients.map(lambda n: _send(port, requests[n::CONNECTIONS]), range(CONNECTIONS)))
-    took = time.perf_counter() - started
-    if accepted != BATCH * BATCHES_A_ROUND:
-        raise RuntimeError(f"{accepted} readings were accepted of {BATCH * BATCHES_A_ROUND}")
-    return accepted / took
-
-
-def _send(port: int, requests: list[tuple[bytes, dict[str, str]]]) -> int:
-    connection = http.client.HTTPConnection("127.0.0.1", port)
-    accepted = 0
-    for body, headers in requests:
-        connection.request("POST", PATH, body, headers)
-        answer = connection.getresponse()
-        told = answer.read()
-        if answer.status != 200:
-            raise RuntimeError(f"{answer.status}: {told[:300]!r}")
-        accepted += json.loads(told)["accepted"]
-    connection.close()
-    return accepted
-
-
-@contextmanager
-def _server(application: str, **environment: str) -> Iterator[int]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "uvicorn", application, "--host", "127.0.0.1", "--port", str(port), *UVICORN],
-        env=os.environ | environment,
-    )
-    try:
-        _await_listening(process, port)
-        yield port
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
-
-
-def _await_listening(process: subprocess.Popen[bytes], port: int) -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return
-    raise RuntimeError("the server did not start")
+    def _body(self) -> bytes:
+        first, step = self.next_time, timedelta(milliseconds=500)
+        self.next_time += BATCH * step
+        readings = [
+            {
+                "stream": ("heart_rate", "rr_interval")[n % 2],
+                "time": first + n * step,
+                "sequence": 0,
+                "value": (60 + n % 100, 812.5)[n % 2],
+            }
+            for n in range(BATCH)
+        ]
+        return msgspec.json.encode({"readings": readings})

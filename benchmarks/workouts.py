@@ -38,16 +38,17 @@ BARE_QUERY = (
 WORKOUTS = """
     WITH recordings AS (
         INSERT INTO workout_import (id, user_id, sha256, file_name, size, original, state, posted_at, attempts,
-                                    finished_at, refusal_code, refusal_detail, warnings)
-        VALUES (gen_random_uuid(), %(athlete)s, %(sha256)s, 'bench', 1, 'bench', 'done', now(), 1, now(), '', '', '[]')
+            finished_at, refusal_code, refusal_detail, warnings)
+        VALUES (gen_random_uuid(), %(athlete)s, %(sha256)s, 'bench', 1, 'bench', 'done', now(), 1,
+            now(), '', '', '[]')
         RETURNING id
     )
-    INSERT INTO workout_trainingsession (id, user_id, sport, state, visibility, source, time_zone, started_at, ended_at,
-        completed_at, pauses, recording_id, part, frames, revision, duration_s, moving_s, distance_m, energy_kcal,
-        hr_avg, hr_max, methods, anomalies, athlete)
+    INSERT INTO workout_trainingsession (id, user_id, sport, state, visibility, source, time_zone, started_at,
+        ended_at, completed_at, pauses, recording_id, part, frames, revision, duration_s, moving_s, distance_m,
+        energy_kcal, hr_avg, hr_max, methods, anomalies, athlete)
     SELECT gen_random_uuid(), %(athlete)s, 'running', 'completed', 'private', 'import', 'UTC',
-        now() - nth * interval '1 day', now() - nth * interval '1 day' + interval '1 hour', now(), '{}', recordings.id,
-        nth, 0, 0, 3600, 3500, 10000 + nth, 700, 140, 170, '{}', '[]', '{}'
+        now() - nth * interval '1 day', now() - nth * interval '1 day' + interval '1 hour', now(), '{}',
+        recordings.id, nth, 0, 0, 3600, 3500, 10000 + nth, 700, 140, 170, '{}', '[]', '{}'
     FROM recordings, generate_series(1, %(count)s) AS nth
 """
 

@@ -7,11 +7,11 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-from a2wsgi import WSGIMiddleware
 from channels.routing import URLRouter
 from django.conf import settings
 from django.urls import path
 
+from config.bridge import WsgiBridge
 from config.wsgi import application as wsgi_application  # sets Django up before the sockets are imported
 
 HTTP_THREADS = 8
@@ -31,7 +31,7 @@ async def _nowhere(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "websocket.close", "code": 4404})
 
 
-_http = WSGIMiddleware(wsgi_application, workers=HTTP_THREADS)
+_http = WsgiBridge(wsgi_application, threads=HTTP_THREADS)
 _sockets = URLRouter([*_socket_routes(), path("<path:anything>", _nowhere)])
 
 

@@ -26,7 +26,7 @@ def processes(*, folder: Path, host: str, port: int, strap_port: int, database_u
     """
     data = shlex.quote(str(folder))
     url = f"http://{reachable(host)}:{port}"
-    web = f"-m uvicorn config.asgi:application --host {host} --port {port} --no-access-log --log-level warning"
+    web = shlex.join(web_command("config.asgi:application", host=host, port=port))
     beat = f"--loglevel WARNING --schedule {data}/beat-schedule --pidfile="
     strap = f"--listen tcp-server:127.0.0.1:{strap_port}"
     radio = f"--transport bumble:tcp-client:127.0.0.1:{strap_port}"
@@ -45,6 +45,15 @@ def processes(*, folder: Path, host: str, port: int, strap_port: int, database_u
         Process("strap", f"-m device_bridge strap {strap}", after="web"),
         Process("bridge", f"-m device_bridge run {bridge}", after="demo strap"),
     ]
+
+
+def web_command(application: str, *, host: str, port: int) -> list[str]:
+    """How an ASGI application is served, HTTP and sockets on one port; ADR 0003 says why so."""
+    options = f"""--host {host} --port {port} --loop uvloop --http httptools --no-proxy-headers --no-server-header
+        --no-access-log --log-level warning --timeout-keep-alive 30 --timeout-graceful-shutdown 5
+        --ws websockets-sansio --ws-max-size 65536 --ws-per-message-deflate false
+        --ws-ping-interval 20 --ws-ping-timeout 20"""
+    return ["-m", "uvicorn", application, *options.split()]
 
 
 def migrated(folder: Path, database_url: str) -> Done:
