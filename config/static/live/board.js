@@ -7,6 +7,7 @@ const TOP = 20;
 const GLIDE_MS = 650;
 const GLOW_MS = 1800;
 const REREAD_PAUSE_MS = 800;
+const REREAD_BELOW_MS = 10_000;
 
 const DAY = new Intl.DateTimeFormat("en", { day: "numeric", month: "long", timeZone: "UTC" });
 const MONTH = new Intl.DateTimeFormat("en", { month: "long", year: "numeric", timeZone: "UTC" });
@@ -51,8 +52,8 @@ export function mountBoard({ me, onMove }) {
     else if (frame.type === "resync") rereadSoon();
   }
 
-  function rereadSoon() {
-    rereading ??= setTimeout(() => { rereading = null; reread(); }, REREAD_PAUSE_MS);
+  function rereadSoon(pause = REREAD_PAUSE_MS) {
+    rereading ??= setTimeout(() => { rereading = null; reread(); }, pause);
   }
 
   async function reread() {
@@ -87,6 +88,7 @@ export function mountBoard({ me, onMove }) {
     const maybeMine = !board.mine && frame.entries.some((entry) => entry.user_id === null || entry.user_id === me.user_id);
     if (risen.has(board.mine) || maybeMine) readPoints();
     if (!isNext || frame.more || maybeMine) rereadSoon();
+    else if (visibleRows().below.length) rereadSoon(REREAD_BELOW_MS); // my place far down moves with others' points
   }
 
   /** The first twenty, and where the signed-in person stands if that is further down. */
@@ -174,5 +176,5 @@ export function mountBoard({ me, onMove }) {
   };
   choose(period);
   readPoints();
-  return { readPoints, stop() { line?.close(); clear(); } };
+  return { readPoints, stop() { clearTimeout(rereading); line?.close(); clear(); } };
 }

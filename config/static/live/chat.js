@@ -21,6 +21,7 @@ export function mountChat({ me, isShown }) {
     else if (frame.type === "room") readRooms();
     else if (frame.type === "message") heard(room, frame);
     else if (frame.type === "ack") acknowledged(room, frame);
+    else if (frame.type === "caught_up" && room && frame.last_seq > room.seq) catchUp(room);
     else if (frame.type === "refused") refused(frame);
     else if (frame.type === "read" && room) { room.unread = Math.max(0, room.lastSeq - frame.seq); drawRooms(); }
     else if (frame.type === "hidden" && room) hide(room, frame);
@@ -34,7 +35,7 @@ export function mountChat({ me, isShown }) {
       const room = rooms.get(id);
       if (room?.seq !== null && room && last > room.seq) catchUp(room);
     }
-    for (const room of rooms.values()) for (const message of room.waiting.values()) transmit(room, message);
+    for (const room of rooms.values()) for (const message of room.waiting.values()) if (!message.refusal) transmit(room, message);
   }
 
   const catchUp = (room) => line.send({ type: "catch_up", room_id: room.id, after: room.seq });
@@ -164,17 +165,37 @@ export function mountChat({ me, isShown }) {
     if (!open) { log.replaceChildren(); return; }
     const stayAtEnd = toEnd || log.dataset.room !== open.id || log.scrollHeight - log.scrollTop - log.clientHeight < NEAR_END_PX;
     log.dataset.room = open.id;
-    const shown = [];
-    let previous = null;
-    for (const message of open.messages) {
-      if (message.author.user_id !== previous) shown.push(saidBy(message));
-      previous = message.author.user_id;
-      shown.push(bubble(message, previous === me.user_id));
+    const parts = partsOf(open);
+    let same = 0;
+    while (same < parts.length && log.children[same]?.dataset.key === parts[same][0]) same += 1;
+    while (log.children.length > same) log.lastElementChild.remove();
+    for (const [key, make] of parts.slice(same)) { // what stays is not said again to those who listen
+      const part = make();
+      part.dataset.key = key;
+      log.append(part);
     }
-    for (const message of open.waiting.values()) shown.push(bubble(message, true));
-    if (!shown.length) emptyNote(shown[shown.push(h("div", { class: "empty" })) - 1], open.seq === null ? "Reading" : "Nothing said yet", open.seq === null ? "One moment." : "The first word is yours.");
-    log.replaceChildren(...shown);
     if (stayAtEnd) log.scrollTop = log.scrollHeight;
+  }
+
+  /** What the log shows, as [key, how to make it]; equal keys look equal. */
+  function partsOf(room) {
+    const parts = [];
+    let previous = null;
+    for (const message of room.messages) {
+      const { user_id: author } = message.author;
+      if (author !== previous) parts.push([`${room.id} by ${message.seq}`, () => saidBy(message)]);
+      previous = author;
+      parts.push([`${room.id} ${message.seq} ${Boolean(message.hidden)}`, () => bubble(message, author === me.user_id)]);
+    }
+    for (const message of room.waiting.values()) parts.push([`${message.client_message_id} ${message.refusal ?? ""}`, () => bubble(message, true)]);
+    if (!parts.length) parts.push([`${room.id} empty ${room.seq === null}`, () => nothing(room.seq === null)]);
+    return parts;
+  }
+
+  function nothing(isReading) {
+    const note = h("div", { class: "empty" });
+    emptyNote(note, isReading ? "Reading" : "Nothing said yet", isReading ? "One moment." : "The first word is yours.");
+    return note;
   }
 
   function saidBy({ author, sent_at: at }) {

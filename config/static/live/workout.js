@@ -103,6 +103,7 @@ export function mountWorkout({ me, onFinish }) {
     card.dataset.zone = zone;
     $("bpm").textContent = live ? Math.round(bpm) : !session ? "Ready?" : session.state === "completed" ? "Well done" : "No signal";
     if (live) card.style.setProperty("--beat", `${(60 / bpm).toFixed(2)}s`);
+    document.title = live ? `${Math.round(bpm)} bpm · Stayer` : "Stayer · live";
     $("zone").hidden = !live;
     $("zone").textContent = zone ? `Zone ${zone} · ${ZONE_NAMES[zone]}` : ZONE_NAMES[0];
     showZones();
