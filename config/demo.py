@@ -1,14 +1,16 @@
 """`python -m config.demo URL FOLDER`: demo people with a history, made through the front door like any client's.
 
-Nothing here knows Django or a database: it speaks HTTP, so what it makes is what the API makes. It may be run at
-every start: each step finds what an earlier run has left and changes nothing more. The people it may sign in as
-are left in FOLDER/demo.json, the strap's credentials in FOLDER/bridge.json, both for their owner's eyes only.
+Nothing here knows Django or a database: it speaks HTTP, so what it makes is what the API makes; only the staff get
+their roles by the operator's command. It may be run at every start: each step finds what an earlier run has left and
+changes nothing more. The people it may sign in as are left in FOLDER/demo.json, the strap's credentials in
+FOLDER/bridge.json, both for their owner's eyes only.
 """
 
 import json
 import math
 import random
 import secrets
+import subprocess
 import sys
 import time
 from dataclasses import dataclass
@@ -51,7 +53,7 @@ ATHLETES = [
     WEARER,
     Person("Boris", "Anna's friend, runs fast", "1988-09-30", "male", 78.0, 3.6, (0, 2, 4, 6, 9, 13)),
     Person("Chloe", "Anna's friend, runs far", "1995-01-23", "female", 58.0, 2.7, (1, 2, 5, 7, 12, 16)),
-    Person("Dmitri", "leads the daily board", "1979-11-02", "male", 84.0, 2.9, (0, 0, 1, 4, 10)),
+    Person("Dmitri", "trains every day", "1979-11-02", "male", 84.0, 2.9, (0, 0, 1, 4, 10)),
     Person("Elif", "has just begun", "2003-06-17", "female", 66.0, 2.3, (2, 14)),
 ]
 STAFF = [
@@ -116,6 +118,8 @@ def main(url: str, folder: Path) -> None:
         _train(wearer, [clients[person.name] for person in ATHLETES])
         _talk(clients)
         _start_workout(wearer)
+        for person in STAFF:
+            _appoint(clients[person.name])
     _leave_logins(folder, password)
 
 
@@ -240,6 +244,13 @@ def _start_workout(client: Client) -> None:
     """The strap's wearer is out running when the page is first looked at."""
     client.send("POST", "workout/sessions", {"sport": "running", "visibility": "friends"}, fine=(409,))
     say("Anna is running")
+
+
+def _appoint(client: Client) -> None:
+    """A staff role, the way an operator would give it: no API does that."""
+    if client.person.role not in client.get("identity/me")["roles"]:
+        grant = ["manage.py", "grant_role", client.person.email, client.person.role]
+        subprocess.run([sys.executable, *grant], check=True, stdout=subprocess.DEVNULL)
 
 
 if __name__ == "__main__":

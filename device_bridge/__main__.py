@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 from device_bridge import journal
 from device_bridge.credentials import find_credentials
@@ -34,10 +35,16 @@ def main(arguments: list[str] | None = None) -> int:
 async def _until_told_to_stop(
     command: Callable[[argparse.Namespace, asyncio.Event], Awaitable[None]], chosen: argparse.Namespace
 ) -> None:
-    stop = asyncio.Event()
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    loop.set_exception_handler(_note_stray)
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, stop.set)
     await command(chosen, stop)
+
+
+def _note_stray(loop: asyncio.AbstractEventLoop, happened: dict[str, Any]) -> None:
+    """A Bluetooth stack's own task that failed with the radio: the bridge has noticed already, a line will do."""
+    journal.note("stray_task", kind=type(happened.get("exception")).__name__)
 
 
 # The HTTP client and the Bluetooth stacks take a second to import: each command pays for its own only.

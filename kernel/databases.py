@@ -20,7 +20,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import redis
 from django.conf import settings
-from django.db import DatabaseError, connections, models, transaction
+from django.db import DatabaseError, OperationalError, connections, models, transaction
 from psycopg import IsolationLevel
 
 from kernel.errors import TryAgain
@@ -39,6 +39,9 @@ SERIALIZATION_FAILURES = {"40001", "40P01"}
 
 BUSY = {"55P03", "57014", "25P03"}
 """A lock, a statement or a transaction took longer than its budget."""
+
+CONNECTION_LOST = ("08", "57P")
+"""The server went away; an error without a code is libpq's own word for the same."""
 
 LEVELS = {
     "read committed": IsolationLevel.READ_COMMITTED,
@@ -163,7 +166,7 @@ class unit_of_work:  # noqa: N801  (reads as a decorator)
                     return body()
             except DatabaseError as error:
                 state = sqlstate_of(error)
-                if state in BUSY:
+                if state in BUSY or _is_lost(alias, error):
                     raise TryAgain from error
                 if state not in SERIALIZATION_FAILURES:
                     raise
@@ -171,6 +174,17 @@ class unit_of_work:  # noqa: N801  (reads as a decorator)
                 pause = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**attempt)
                 time.sleep(random.uniform(pause / 2, pause))
         raise TryAgain("Too many others want the same thing at this moment.")
+
+
+def _is_lost(alias: str, error: DatabaseError) -> bool:
+    """Whether the server hung up or was not there; then the pool is told to look at its other connections."""
+    state = sqlstate_of(error)
+    if not isinstance(error, OperationalError) or not (state is None or state.startswith(CONNECTION_LOST)):
+        return False
+    pool = getattr(connections[alias], "pool", None)
+    if pool is not None:
+        pool.check()
+    return True
 
 
 def sqlstate_of(error: BaseException) -> str | None:

@@ -3,11 +3,14 @@
 import base64
 import binascii
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, NoReturn, TypeAlias, cast
 
 import msgspec
+import redis
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import InterfaceError, OperationalError
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from drf_spectacular.openapi import AutoSchema
@@ -20,8 +23,12 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from kernel.access import BearerToken, NotSignedIn, Policy, RateLimit
-from kernel.errors import InvalidInput, NotFound, Refused
+from kernel.errors import InvalidInput, NotFound, Refused, TryAgain
 from kernel.observability import correlation_id
+
+log = logging.getLogger(__name__)
+
+ENGINE_AWAY = (OperationalError, InterfaceError, redis.RedisError)
 
 MAX_JSON_BYTES = 2_500_000
 MAX_JSON_DEPTH = 32
@@ -167,21 +174,24 @@ def problem(status: int, code: str, detail: str, **extra: Any) -> dict[str, Any]
     return head | {"correlation_id": correlation_id()} | extra
 
 
-def problem_response(refused: Refused) -> Response:
-    """The HTTP answer for a refusal."""
+def problem_response(refused: Refused, *, challenge: str | None = None) -> Response:
+    """The HTTP answer for a refusal; a 401 says with `challenge` how to sign in."""
     body = problem(refused.status, refused.code, refused.detail, **refused.extra)
     response = Response(body, status=refused.status, content_type=PROBLEM_TYPE)
     if refused.retry_after is not None:
         response["Retry-After"] = str(max(1, round(refused.retry_after)))
-    if refused.status == 401:
-        response["WWW-Authenticate"] = "Bearer"
+    if refused.status == 401 and challenge:
+        response["WWW-Authenticate"] = challenge
     return response
 
 
 def handle_exception(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's exception handler: refusals and framework errors become problem documents, bugs stay bugs."""
+    if isinstance(error, ENGINE_AWAY):
+        log.error("an engine is away", exc_info=error)
+        error = TryAgain("The server cannot reach its data at this moment.")
     if isinstance(error, Refused):
-        return problem_response(error)
+        return problem_response(error, challenge=context["view"].get_authenticate_header(context["request"]))
     if isinstance(error, Http404):
         return problem_response(NotFound())
     if isinstance(error, PermissionDenied):

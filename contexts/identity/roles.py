@@ -28,7 +28,10 @@ MODERATOR_MAY = (
 )
 """Permissions of the moderators' group. The workout screens these open leave out all that was measured."""
 
-GROUPS = {"moderator": MODERATOR_MAY}
+OPERATOR_MAY = MODERATOR_MAY | _may("kernel", "^(view|change)_faileddelivery$") | _may("health", "^view_device$")
+"""An operator also sees devices, and replays or discards what the event bus could not deliver."""
+
+GROUPS = {"moderator": MODERATOR_MAY, "operator": OPERATOR_MAY}
 
 
 @unit_of_work("identity")

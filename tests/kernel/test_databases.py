@@ -245,3 +245,14 @@ def test_waiting_too_long_for_a_lock_is_try_again(counter: None) -> None:
     finally:
         finish.set()
         thread.join()
+
+
+def test_a_lost_connection_is_try_again_and_the_next_call_works() -> None:
+    @unit_of_work("social")
+    def cut_off() -> None:
+        execute("social", "SELECT pg_terminate_backend(pg_backend_pid())")
+
+    with pytest.raises(TryAgain):
+        cut_off()
+    _nothing_social()
+    assert scalar("social", "SELECT 1") == 1

@@ -37,7 +37,7 @@ def test_what_cannot_be_wired_is_refused() -> None:
 
     with pytest.raises(TypeError):
         leaks(user_id=uuid4())
-    with pytest.raises(Exception, match="user_id|Expected|Invalid"):
+    with pytest.raises(Exception, match=r"user_id|Expected|Invalid"):
         ask(user_id="not a uuid")  # type: ignore[arg-type]
 
 

@@ -19,10 +19,9 @@ class Command(BaseCommand):
         parser.add_argument("role", choices=rules.ROLES)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Bring the staff groups up to date, then grant."""
+        """Grant, or say who is not registered."""
         person = User.objects.filter(email__iexact=options["email"]).first()
         if person is None:
             raise CommandError(f"Nobody is registered as {options['email']}.")
-        roles.make_groups()
         roles.grant_role(user_id=person.pk, role=options["role"])
         self.stdout.write(f"{options['email']} is {options['role']} from their next sign-in on")
