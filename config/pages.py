@@ -24,7 +24,7 @@ def live(request: HttpRequest) -> HttpResponse:
 
 def demo_people(request: HttpRequest) -> JsonResponse:
     """Who can be signed in as while the demo data are loaded. The address exists in demo mode only."""
-    file = settings.BASE_DIR / "var" / "demo.json"
+    file = settings.VAR / "demo.json"
     people = json.loads(file.read_text()) if file.is_file() else []
     return JsonResponse({"people": [person for person in people if not person.get("role")]})
 

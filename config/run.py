@@ -1,8 +1,8 @@
 """`make run`: the whole platform on this machine, with engines of its own, until Ctrl-C.
 
 Shows what it does while it does it; ends with code 0 after Ctrl-C or SIGTERM, and with one
-sentence and code 1 when it cannot run. Its data are in `var/`; `var/environment` tells a
-`python manage.py` beside it where the engines are.
+sentence and code 1 when it cannot run. Its data are in `var/` (or where STAYER_VAR says);
+`environment` in there tells a `python manage.py` beside it where the engines are.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from config.running.procfile import processes, reachable
 from config.running.supervisor import StepFailed, Supervisor, sweep
 
 ROOT = Path(__file__).resolve().parent.parent
-VAR = ROOT / "var"
+VAR = Path(os.environ.get("STAYER_VAR") or ROOT / "var").resolve()
 DEFAULTS = {"DEMO": "on", "ACCESS_LOG_LEVEL": "WARNING"}
 """What the environment may overrule."""
 ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from config import env
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env.load(Path(env.text("STAYER_ENVIRONMENT_FILE", str(BASE_DIR / "var" / "environment"))))
+VAR = Path(env.text("STAYER_VAR", str(BASE_DIR / "var")))
+env.load(Path(env.text("STAYER_ENVIRONMENT_FILE", str(VAR / "environment"))))
 
 # The contexts. A new one is a folder in contexts/ and a word here; everything else is found by name.
 CONTEXTS = ["identity", "health", "workout", "social", "gamification"]
@@ -89,9 +90,9 @@ TEMPLATES = [
     }
 ]
 STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / "var" / "static"
+STATIC_ROOT = VAR / "static"
 STATICFILES_DIRS = [BASE_DIR / "config" / "static"]
-MEDIA_ROOT = Path(env.text("MEDIA_ROOT", str(BASE_DIR / "var" / "media")))
+MEDIA_ROOT = Path(env.text("MEDIA_ROOT", str(VAR / "media")))
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
@@ -220,6 +221,10 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "ENUM_NAME_OVERRIDES": {  # fields of one name with different choices
+        "SessionStateEnum": "contexts.workout.models.TrainingSession.State",
+        "SessionVisibilityEnum": "contexts.workout.models.Visibility",
+    },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "APPEND_COMPONENTS": {

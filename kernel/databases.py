@@ -6,6 +6,7 @@ the context's own isolation level, takes its gate *before* BEGIN (a lock waited 
 help the snapshot), and retries what PostgreSQL asks to be retried.
 """
 
+import contextvars
 import functools
 import hashlib
 import importlib
@@ -278,7 +279,8 @@ def run_after_commit(hint: Callable[[], Any], *, once: str | None = None) -> Non
     """Call `hint` when the open unit of work has committed; at once when none is open.
 
     For hints only (wake-ups, caches, sockets): a crash between commit and call loses it, and its failure is
-    logged, not raised. Facts go through `publish`. Calls that share a name in `once` are made once.
+    logged, not raised. Facts go through `publish`. Calls that share a name in `once` are made once. The hint
+    keeps the correlation id of this moment.
     """
     unit = _open_unit.get()
     if unit is None:
@@ -289,13 +291,11 @@ def run_after_commit(hint: Callable[[], Any], *, once: str | None = None) -> Non
             return
         unit.hints.add(once)
 
+    here = contextvars.copy_context()
+    here.run(_open_unit.set, None)  # the unit is over by then: a hint may ask a neighbour, or open one of its own
+
     def when_committed() -> None:
-        # The unit is over: a hint may ask a neighbour, or open a unit of its own.
-        token = _open_unit.set(None)
-        try:
-            hint()
-        finally:
-            _open_unit.reset(token)
+        here.run(hint)
 
     transaction.on_commit(when_committed, using=unit.alias, robust=True)
 

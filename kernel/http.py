@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, NoReturn, TypeAlias, cast
+from uuid import UUID
 
 import msgspec
 import redis
@@ -330,6 +331,16 @@ class Endpoint(APIView):
 
     def permission_denied(self, request: Request, message: str | None = None, code: str | None = None) -> NoReturn:
         raise NotSignedIn
+
+
+class Identifier(serializers.UUIDField):
+    """An identifier in a request, as text: DRF's own field takes any number for one, `false` among them."""
+
+    def to_internal_value(self, data: Any) -> UUID:
+        if not isinstance(data, str):
+            self.fail("invalid", value=data)
+        identifier: UUID = super().to_internal_value(data)
+        return identifier
 
 
 def validated(form: type[Form], request: Request, *, partial: bool = False) -> dict[str, Any]:

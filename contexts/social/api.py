@@ -15,7 +15,7 @@ from contexts.social import feed, friendships, messages, rooms, rules
 from contexts.social.models import FeedEntry, Friendship, Room
 from kernel.access import RateLimit, member
 from kernel.errors import InvalidInput
-from kernel.http import PAGE_PARAMETERS, Endpoint, page, page_of, validated
+from kernel.http import PAGE_PARAMETERS, Endpoint, Identifier, page, page_of, validated
 from kernel.idempotency import idempotent
 
 
@@ -34,7 +34,7 @@ def people(user_ids: set[UUID], *, hidden: frozenset[UUID] = frozenset()) -> dic
 
 
 class SendFriendRequest(serializers.Serializer):
-    user_id = serializers.UUIDField()
+    user_id = Identifier()
 
 
 class FriendRequestDetails(serializers.Serializer):
@@ -170,9 +170,7 @@ def _feed_item(entry: FeedEntry, author: dict[str, Any]) -> dict[str, Any]:
 class OpenRoom(serializers.Serializer):
     kind = serializers.ChoiceField(choices=Room.Kind.choices)
     title = serializers.CharField(max_length=rules.MAX_TITLE_LENGTH, required=False)
-    member_ids = serializers.ListField(
-        child=serializers.UUIDField(), allow_empty=False, max_length=rules.MAX_ROOM_MEMBERS
-    )
+    member_ids = serializers.ListField(child=Identifier(), allow_empty=False, max_length=rules.MAX_ROOM_MEMBERS)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """A direct room is with one person, a group has a title."""

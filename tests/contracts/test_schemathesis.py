@@ -1,0 +1,79 @@
+"""Schemathesis over the whole OpenAPI, in process: no 5xx, no undocumented status, answers as described."""
+
+from collections import Counter
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, settings
+from schemathesis.checks import CHECKS, load_all_checks
+
+from kernel.databases import redis_client
+from tests.conftest import sign_in
+from tests.contracts.world import World, meet, right_call, signing
+
+pytestmark = [pytest.mark.django_db(databases="__all__", transaction=True), pytest.mark.timeout(300)]
+
+CASES = 50
+"""Random cases an operation, beside those that schemathesis derives from each field's limits."""
+
+load_all_checks()
+WANTED = [
+    "not_a_server_error",
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_headers_conformance",
+    "response_schema_conformance",
+]
+CHECKED = CHECKS.get_by_names(WANTED)
+API = schemathesis.openapi.from_wsgi("/api/v1/schema/?format=json", signing)
+OPERATIONS = {result.ok().definition.raw["operationId"]: result.ok() for result in API.get_all_operations()}
+
+
+@pytest.fixture
+def world(transactional_db: None) -> World:
+    """A fresh world for each operation."""
+    return World()
+
+
+def credentials(operation: Any, world: World, by: Any = None) -> dict[str, str]:
+    """What an operation asks for: a device's signature, or Anna's token."""
+    (demanded, *_) = [name for scheme in operation.definition.raw.get("security", [{}]) for name in scheme] or [""]
+    bearer = {"Authorization": f"Bearer {(by or world.anna).api.token}"}
+    return {"": {}, "deviceSignature": {"Authorization": "Device"}, "bearer": bearer}[demanded]
+
+
+@API.parametrize()
+@settings(max_examples=CASES, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck))
+def test_p3_no_request_breaks_an_operation(case: Any, world: World) -> None:
+    operation_id = case.operation.definition.raw["operationId"]
+    forget_limits()
+    case.path_parameters = meet(world, case.path_parameters or {}, operation_id)
+    if operation_id == "logout":
+        world.anna.api.token = sign_in(world.elif_.email)["access"]
+    response = case.call(headers=credentials(case.operation, world))
+    case.validate_response(response, checks=CHECKED)
+
+
+def forget_limits() -> None:
+    """Each case is judged by itself, not by how many came before it."""
+    redis = redis_client()
+    if limits := redis.keys("limit:*"):
+        redis.delete(*limits)
+
+
+@pytest.mark.parametrize("operation_id", sorted(OPERATIONS))
+def test_every_operation_succeeds_as_described(operation_id: str, world: World) -> None:
+    operation, right = OPERATIONS[operation_id], right_call(world, operation_id)
+    (names,) = [{p["name"] for p in operation.definition.raw.get("parameters", []) if p["in"] == "path"}]
+    path = {name: "daily" if name == "period" else world.id_for(name, operation_id) for name in names}
+    body = {"body": right["body"]} if "body" in right else {}
+    case = operation.Case(path_parameters=path, query=right.get("query", {}), **body)
+    response = case.call(headers=credentials(operation, world, right.get("by")))
+    assert response.status_code < 300, response.text
+    case.validate_response(response, checks=CHECKED)
+
+
+def test_schemathesis_knows_every_operation() -> None:
+    tags = Counter(operation.definition.raw["tags"][0] for operation in OPERATIONS.values())
+    assert set(tags) == {"identity", "health", "workout", "social", "gamification"}

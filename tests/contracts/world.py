@@ -1,0 +1,151 @@
+"""A small world for the API's description to be tried in: people, a strap, sessions, rooms, requests."""
+
+import base64
+import hashlib
+import hmac
+import io
+import secrets
+import time
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from config.wsgi import application
+from tests.conftest import Person, make_person
+from tests.identity.conftest import App
+
+API = "/api/v1"
+READINGS = f"{API}/health/readings"
+FILES = {"gpx": b"<gpx version='1.1' xmlns='http://www.topografix.com/GPX/1/1'><trk><trkseg/></trk></gpx>"}
+
+
+class Strap:
+    """A connected device that signs over the bytes that really travel, as the last thing before they do."""
+
+    def __init__(self, device_id: str, secret: str) -> None:
+        self.device_id = device_id
+        self._secret = base64.urlsafe_b64decode(secret + "==")
+
+    def sign(self, environ: dict[str, Any]) -> None:
+        """Put the signature into a WSGI request."""
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        environ["wsgi.input"] = io.BytesIO(body)
+        stamp, nonce = str(int(time.time())), secrets.token_urlsafe(16)
+        lines = [environ["REQUEST_METHOD"], environ["PATH_INFO"], hashlib.sha256(body).hexdigest(), stamp, nonce]
+        mac = hmac.digest(self._secret, "\n".join(lines).encode(), "sha256")
+        signature = base64.urlsafe_b64encode(mac).rstrip(b"=").decode()
+        environ["HTTP_AUTHORIZATION"] = f"Device {self.device_id}:{stamp}:{nonce}:{signature}"
+
+
+class World:
+    """Anna with a recent second factor, Boris her friend, Chloe who asked her, Dmitri whom she asked."""
+
+    current: "World"
+
+    def __init__(self) -> None:
+        self.anna, self.boris, self.chloe, self.dmitri, self.elif_ = (make_person() for _ in range(5))
+        self.app = self._enrol(self.anna)
+        self.strap = Strap(**self.made("health/devices", {"name": "Strap", "kind": "chest_strap"}))
+        self.ended = self.made("workout/sessions", {"sport": "rowing"})["id"]
+        self.made(f"workout/sessions/{self.ended}/complete")
+        self.session = self.made("workout/sessions", {"sport": "running", "visibility": "friends"})["id"]
+        self.befriend(self.anna, self.boris)
+        self.incoming = self.ask(self.chloe, self.anna)
+        self.outgoing = self.ask(self.anna, self.dmitri)
+        group = {"kind": "group", "title": "Runners", "member_ids": [str(self.boris.user_id)]}
+        self.room = self.made("social/rooms", group)["id"]
+        self.made(f"social/rooms/{self.room}/messages", {"client_message_id": "first", "text": "Hello"})
+        World.current = self
+
+    def made(self, path: str, body: Any = None, by: Person | None = None) -> dict[str, Any]:
+        """What a POST answers."""
+        answer = (by or self.anna).api.post(f"{API}/{path}", body)
+        assert answer.status_code < 300, answer.content
+        made: dict[str, Any] = answer.json()
+        return made
+
+    def ask(self, who: Person, whom: Person) -> str:
+        """Send a friend request; returns its id."""
+        return str(self.made("social/friend-requests", {"user_id": str(whom.user_id)}, by=who)["id"])
+
+    def befriend(self, one: Person, other: Person) -> None:
+        """Make two people friends."""
+        self.made(f"social/friend-requests/{self.ask(one, other)}/accept", by=other)
+
+    def _enrol(self, person: Person) -> App:
+        app = App(self.made("identity/mfa/totp", by=person)["secret"])
+        confirmed = self.made("identity/mfa/totp/confirm", {"code": app.code()}, by=person)
+        person.api.token = confirmed["access"]
+        return app
+
+    def id_for(self, name: str, operation_id: str) -> str:
+        """The seeded thing which an operation's path parameter should name."""
+        if name == "request_id":
+            return self.outgoing if operation_id == "withdraw_friend_request" else self.incoming
+        if name == "session_id":
+            return self.ended if operation_id == "show_session_streams" else self.session
+        if name == "import_id":
+            return self.recording
+        return {"device_id": self.strap.device_id, "room_id": self.room}[name]
+
+    @property
+    def recording(self) -> str:
+        """An import of Anna's; handing in the same file again finds it."""
+        file = io.BytesIO(FILES["gpx"])
+        file.name = "empty.gpx"
+        answer = self.anna.api.request("post", f"{API}/workout/imports", data={"file": file})
+        assert answer.status_code in (200, 202), answer.content
+        return str(answer.json()["import_id"])
+
+
+def signing(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    """The platform's WSGI entry, with a strap in front of it that signs what asks for its signature."""
+    if environ.get("HTTP_AUTHORIZATION") == "Device":
+        World.current.strap.sign(environ)
+    return application(environ, start_response)
+
+
+def right_call(world: World, operation_id: str) -> dict[str, Any]:
+    """`by`, `query` and `body` of a request that must succeed, where an operation needs any."""
+    now = datetime.now(UTC)
+    beat = {"stream": "heart_rate", "time": (now - timedelta(seconds=1)).isoformat(), "sequence": 0, "value": 71}
+    whom = {"user_id": str(world.elif_.user_id)}
+    elif_ = {"email": world.elif_.email, "password": world.elif_.password}
+    born = {"display_name": "Fay", "birth_date": "1990-01-01"}
+    calls: dict[str, Callable[[], dict[str, Any]]] = {
+        "register": lambda: {"body": {"email": "fay@example.org", "password": world.anna.password, **born}},
+        "login": lambda: {"body": elif_},
+        "refresh": lambda: {"body": {"refresh": world.boris.refresh}},
+        "change_me": lambda: {"body": {"sex": "female", "body_mass_kg": 61.5, "hr_max": None}},
+        "enrol_totp": lambda: {"by": world.boris},
+        "confirm_totp": lambda: {"by": world.boris, "body": {"code": _begun(world, world.boris).code()}},
+        "step_up": lambda: {"body": {"code": world.app.code()}},
+        "connect_device": lambda: {"body": {"name": "Watch", "kind": "watch"}},
+        "record_readings": lambda: {"body": {"readings": [beat]}},
+        "read_heart_rate": lambda: {"query": {"from": (now - timedelta(hours=1)).isoformat(), "to": now.isoformat()}},
+        "start_session": lambda: {"by": world.boris, "body": {"sport": "running"}},
+        "post_import": lambda: {"body": {"file": FILES["gpx"]}},
+        "send_friend_request": lambda: {"body": whom},
+        "open_room": lambda: {"body": {"kind": "direct", "member_ids": [str(world.boris.user_id)]}},
+        "send_message": lambda: {"body": {"client_message_id": "second", "text": "Здравствуй"}},
+        "mark_room_read": lambda: {"body": {"seq": 1}},
+    }
+    return calls.get(operation_id, dict)()
+
+
+def _begun(world: World, person: Person) -> App:
+    return App(world.made("identity/mfa/totp", by=person)["secret"])
+
+
+def meet(world: World, parameters: dict[str, Any], operation_id: str) -> dict[str, Any]:
+    """Three of four generated identifiers become those of things that exist."""
+    return {name: _met(world, name, value, operation_id) for name, value in parameters.items()}
+
+
+def _met(world: World, name: str, value: Any, operation_id: str) -> Any:
+    try:
+        generated = UUID(str(value))
+    except ValueError:
+        return value
+    return value if generated.int % 4 == 0 else world.id_for(name, operation_id)
