@@ -133,12 +133,18 @@ class RemoteCrowd:
 @contextmanager
 def _crowd_at(application: str, **plan: Any) -> Iterator[RemoteCrowd]:
     """A server of this application and a crowd that is connected to it."""
-    with web_server(application) as port:
-        command = [sys.executable, "-m", "benchmarks.chat"]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-            crowd = RemoteCrowd(process)
-            crowd.tell(json.dumps({"port": port, **plan}))
-            yield crowd
+    with web_server(application) as port, crowd(port, **plan) as connected:
+        yield connected
+
+
+@contextmanager
+def crowd(port: int, **plan: Any) -> Iterator[RemoteCrowd]:
+    """A thousand clients that are connected to this port."""
+    command = [sys.executable, "-m", "benchmarks.chat"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        remote = RemoteCrowd(process)
+        remote.tell(json.dumps({"port": port, **plan}))
+        yield remote
 
 
 class Crowd:

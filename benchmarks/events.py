@@ -1,7 +1,7 @@
 """The relay: events a second with inbox and effect, and the way of a single event, each beside its bare limits.
 
 The effect is a total per subject in the consumer's database; the relay runs in a process of its own. The bare limits
-do the same work on the same tables with psycopg alone: an inbox row and the effect in one transaction in the consumer's
+do the same work on the same tables with psycopg alone: inbox rows and effect in one transaction in the consumer's
 database, then the mark in the outbox; row by row, in pipelined batches of 200, and set-wise in batches of 1,000.
 """
 
