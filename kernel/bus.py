@@ -16,11 +16,18 @@ from uuid import UUID
 
 from django.db import connections
 
-from kernel.databases import alias_of, redis_client, require_unit_of_work, run_after_commit, unit_of_work
+from kernel.databases import (
+    alias_of,
+    redis_client,
+    redis_number,
+    require_unit_of_work,
+    run_after_commit,
+    unit_of_work,
+)
 from kernel.events import DomainEvent, Envelope, context_of_module, lane_of, uuid7
 from kernel.observability import correlation, correlation_id
 
-WAKE_CHANNEL = "kernel:outbox"
+WAKE_CHANNEL = f"outbox:{redis_number()}"
 
 _cause: ContextVar[UUID | None] = ContextVar("causing_event", default=None)
 

@@ -309,3 +309,10 @@ def release_connections() -> None:
 def redis_client() -> redis.Redis:
     """This process's Redis client: wake-ups, caches, counters. Nothing that must survive lives only there."""
     return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=5, socket_connect_timeout=5)
+
+
+def redis_number() -> str:
+    """The number of our Redis database. Channels, unlike keys, are shared by all of a server's databases, so their
+    names carry it: two installations on one server must not hear each other.
+    """
+    return settings.REDIS_URL.partition("?")[0].rpartition("/")[2]

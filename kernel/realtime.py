@@ -24,7 +24,7 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 
 from kernel.access import Anonymous, Policy, Principal, principal_of, session_is_active
-from kernel.databases import redis_client, release_connections
+from kernel.databases import redis_client, redis_number, release_connections
 from kernel.errors import Refused
 from kernel.http import decode_json, encode_json
 from kernel.observability import correlation, correlation_id
@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 R = TypeVar("R")
 
 PROTOCOL = "stayer.v1"
-CHANNEL = "push:"
+CHANNEL = f"push:{redis_number()}:"
 BACKLOG = 256
 """Frames kept for a socket whose client does not read; past that it is told to read again over REST."""
 MESSAGES_A_SECOND = 20

@@ -106,6 +106,11 @@ def make_person(email: str | None = None, **profile: Any) -> Person:
     )
 
 
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings_xdist_suffix() -> None:
+    """Parallel workers have a prefix of their own already (`tests.engines`)."""
+
+
 @pytest.fixture
 def register(db: None) -> Callable[..., Person]:
     """`register(email=…, display_name=…, sex=…, …) -> Person`."""

@@ -1,6 +1,7 @@
 """Pytest plugin (`-p tests.engines`): real engines for the suite, before Django reads its settings.
 
-With `DATABASE_URL` and `REDIS_URL` set the suite runs on those instead; that Redis database is emptied.
+With `DATABASE_URL` and `REDIS_URL` set the suite runs on those instead; that Redis database is emptied. Parallel
+workers (`pytest -n 2`) share the engines and have databases of their own.
 """
 
 import atexit
@@ -10,6 +11,8 @@ from pathlib import Path
 
 from config.engines import start_engines
 from tests.environment import set_environment
+
+REDIS_DATABASES = 16
 
 
 def _start_what_is_not_given() -> None:
@@ -24,5 +27,15 @@ def _start_what_is_not_given() -> None:
     os.environ["REDIS_URL"] = engines.redis_url
 
 
+def _take_a_part(worker: str) -> None:
+    """This worker's own databases: another prefix in PostgreSQL, another number in Redis."""
+    os.environ["DATABASE_URL"] += f"_{worker}"
+    url, _, number = os.environ["REDIS_URL"].rpartition("/")
+    os.environ["REDIS_URL"] = f"{url}/{(int(number) + 1 + int(worker.removeprefix('gw'))) % REDIS_DATABASES}"
+
+
 set_environment()
-_start_what_is_not_given()
+if "PYTEST_XDIST_WORKER" in os.environ:
+    _take_a_part(os.environ["PYTEST_XDIST_WORKER"])
+else:
+    _start_what_is_not_given()

@@ -1,5 +1,6 @@
 """Who may enter: tokens, sessions, policies, and that nobody enters an undeclared door."""
 
+import functools
 import time
 from uuid import uuid4
 
@@ -21,6 +22,7 @@ def other_key() -> str:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
 
+@functools.cache
 def forged() -> dict[str, str]:
     """Tokens that must not be believed."""
     public = settings.TOKEN_PUBLIC_KEYS[settings.TOKEN_KID]

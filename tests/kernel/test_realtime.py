@@ -84,7 +84,8 @@ async def test_a_process_subscribes_once_to_a_group_and_leaves_with_the_last_soc
     async with connected(token=token) as one, connected(token=token) as two:
         await one.receive_json_from(10)
         await two.receive_json_from(10)
-        assert redis_client().pubsub_numsub("push:room.a") == [(b"push:room.a", 1)]
+        channel = f"{realtime.CHANNEL}room.a"
+        assert redis_client().pubsub_numsub(channel) == [(channel.encode(), 1)]
     assert hub().watchers == {}
 
 
