@@ -5,10 +5,12 @@ OPTIONS. A model with a `TimescaleDateTimeField` becomes a time series; see `sch
 """
 
 import logging
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db import DatabaseError, transaction
 from django.db.backends.postgresql import base as postgresql
+from django.db.backends.postgresql.psycopg_any import BaseTzLoader
 from django.utils.functional import cached_property
 
 from kernel.timescale import columns  # noqa: F401  (its types must be known before the first connection is made)
@@ -32,10 +34,31 @@ TIME_BUCKET = """
 DROP_TIME_BUCKET = "DROP FUNCTION IF EXISTS time_bucket(interval, timestamptz)"
 
 
+class InstantLoader(BaseTzLoader):  # type: ignore[misc,unused-ignore]
+    """Reads `timestamptz` with the standard library's parser: a tenth of the time of the pattern Django uses."""
+
+    timezone = UTC
+
+    def load(self, data: Any) -> datetime:
+        """One instant, in UTC as the connection is."""
+        try:
+            return datetime.fromisoformat(bytes(data).decode())
+        except ValueError:  # another DateStyle, a year before Christ, infinity
+            instant: datetime = super().load(data)
+            return instant
+
+
 class DatabaseWrapper(postgresql.DatabaseWrapper):  # type: ignore[misc,unused-ignore]
     """Django's PostgreSQL connection which also knows how this server keeps time series."""
 
     SchemaEditorClass = SchemaEditor
+
+    def get_connection_params(self) -> dict[str, Any]:
+        """Django's, with a quicker reader for instants."""
+        params: dict[str, Any] = super().get_connection_params()
+        if self.timezone is UTC:
+            params["context"].register_loader("timestamptz", InstantLoader)
+        return params
 
     @cached_property
     def has_timescaledb(self) -> bool:
