@@ -1,0 +1,82 @@
+"""What `test_web.py` lets the web server serve: a WSGI application that tells what it got, and a socket that floods."""
+
+import hashlib
+import json
+import threading
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from config.bridge import WsgiBridge
+
+FRAME = "x" * 10_000
+FRAMES = 5_000
+closed: list[str] = []
+
+
+class Answer:
+    """An iterable with a `close`, as Django's answers are."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self.pieces = pieces
+
+    def __iter__(self) -> Any:
+        return iter(self.pieces)
+
+    def close(self) -> None:
+        closed.append(threading.current_thread().name)
+
+
+def tell(environ: dict[str, Any], start_response: Any) -> Answer:
+    """Answers with what arrived; `/large` with 40 MB, `/closed` with the threads on which answers were closed."""
+    path = environ["PATH_INFO"]
+    if path == "/large":
+        start_response("200 OK", [("Content-Type", "application/octet-stream")])
+        return Answer(b"y" * 65_536 for _ in range(640))
+    if path == "/slow":
+        time.sleep(0.5)
+    if path == "/empty":
+        start_response("204 No Content", [])
+        return Answer([b""])
+    body = environ["wsgi.input"].read()
+    told = {
+        "method": environ["REQUEST_METHOD"],
+        "path": path.encode("latin-1").decode(),
+        "query": environ["QUERY_STRING"],
+        "announced": environ.get("CONTENT_LENGTH"),
+        "size": len(body),
+        "sha256": hashlib.sha256(body).hexdigest(),
+        "headers": {name: value for name, value in environ.items() if name.startswith("HTTP_")},
+        "address": environ["REMOTE_ADDR"],
+        "scheme": environ["wsgi.url_scheme"],
+        "closed": closed,
+    }
+    start_response("200 OK", [("Content-Type", "application/json")])
+    return Answer([json.dumps(told).encode()])
+
+
+async def flood(receive: Any, send: Any) -> None:
+    """Send without pause until a send must wait, then say in the last frame how many went through before."""
+    await receive()
+    await send({"type": "websocket.accept"})
+    for number in range(FRAMES):
+        sending = send({"type": "websocket.send", "text": FRAME})
+        try:
+            sending.send(None)
+        except StopIteration:
+            continue
+        sending.close()
+        break
+    await send({"type": "websocket.send", "text": str(number)})
+    await send({"type": "websocket.close", "code": 1000})
+
+
+_http = WsgiBridge(tell, threads=2)
+
+
+async def application(scope: Any, receive: Any, send: Any) -> None:
+    """The ASGI entry."""
+    if scope["type"] == "websocket":
+        await flood(receive, send)
+    elif scope["type"] == "http":
+        await _http(scope, receive, send)
