@@ -1,4 +1,4 @@
-"""What `test_web.py` lets the web server serve: a WSGI application that tells what it got, and a socket that floods."""
+"""What `test_web.py` has served: a WSGI application that tells what it got, and a socket that floods."""
 
 import hashlib
 import json
@@ -59,15 +59,17 @@ async def flood(receive: Any, send: Any) -> None:
     """Send without pause until a send must wait, then say in the last frame how many went through before."""
     await receive()
     await send({"type": "websocket.accept"})
-    for number in range(FRAMES):
+    sent = 0
+    while sent < FRAMES:
         sending = send({"type": "websocket.send", "text": FRAME})
         try:
             sending.send(None)
         except StopIteration:
-            continue
-        sending.close()
-        break
-    await send({"type": "websocket.send", "text": str(number)})
+            sent += 1
+        else:
+            sending.close()
+            break
+    await send({"type": "websocket.send", "text": str(sent)})
     await send({"type": "websocket.close", "code": 1000})
 
 
