@@ -27,9 +27,8 @@ from config.running.engine import free_port
 from config.running.supervisor import sweep
 
 ROOT = Path(__file__).resolve().parents[2]
-PREFIX = "journey"
 CONTEXTS = ("identity", "health", "workout", "social", "gamification")
-REDIS_DATABASE = 7
+REDIS_DATABASES = 16
 STARTS_WITHIN_S = 240
 PATIENCE_S = 60
 """How long anything may take that a person would wait a moment for: the machine may be busy."""
@@ -44,8 +43,12 @@ class Platform:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.sockets = f"ws://127.0.0.1:{self.port}/ws/v1"
-        self.database_url = _with_path(os.environ["DATABASE_URL"], f"/{PREFIX}")
-        self.redis_url = _with_path(os.environ["REDIS_URL"], f"/{REDIS_DATABASE}")
+        self.prefix = "journey_" + urlsplit(os.environ["DATABASE_URL"]).path.strip("/")
+        self.database_url = _with_path(os.environ["DATABASE_URL"], f"/{self.prefix}")
+        suites_own = int(urlsplit(os.environ["REDIS_URL"]).path.strip("/") or 0)
+        self.redis_url = _with_path(
+            os.environ["REDIS_URL"], f"/{(suites_own + REDIS_DATABASES // 2) % REDIS_DATABASES}"
+        )
         self._log = self.folder / "journey.log"
 
     def start(self) -> None:
@@ -92,7 +95,7 @@ class Platform:
 
     def rows(self, context: str, query: str, *values: Any) -> list[tuple[Any, ...]]:
         """Read from a context's database."""
-        with psycopg.connect(_with_path(self.database_url, f"/{PREFIX}_{context}")) as connection:
+        with psycopg.connect(_with_path(self.database_url, f"/{self.prefix}_{context}")) as connection:
             return connection.execute(query, values).fetchall()
 
     def manage(self, *arguments: str) -> str:
@@ -135,7 +138,7 @@ class Platform:
     def _forget(self) -> None:
         with psycopg.connect(_with_path(self.database_url, "/postgres"), autocommit=True) as maintenance:
             for context in CONTEXTS:
-                name = sql.Identifier(f"{PREFIX}_{context}")
+                name = sql.Identifier(f"{self.prefix}_{context}")
                 maintenance.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
         redis.Redis.from_url(self.redis_url).flushdb()
 
