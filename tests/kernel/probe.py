@@ -23,12 +23,12 @@ class ProbeSent(DomainEvent, key="subject", context="social"):
 
 
 def create_ledger(*aliases: str) -> None:
-    """A table for effects, in the databases of a test run."""
+    """An empty table for effects, in these databases of a test run."""
     for alias in aliases:
         with connections[alias].cursor() as cursor:
             cursor.execute(
                 "CREATE TABLE IF NOT EXISTS probe_ledger"
-                " (entry bigserial PRIMARY KEY, handler text, subject text, number int)"
+                " (entry bigserial PRIMARY KEY, handler text, subject text, number int); TRUNCATE probe_ledger"
             )
 
 
