@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Mapping
@@ -95,8 +96,11 @@ def _environment(engines: Engines, *, host: str, port: int) -> Mapping[str, str]
         "BASE_URL": f"http://{reachable(host)}:{port}",
         **keys_for(VAR, os.environ),
     }
+    shutil.rmtree(VAR / "metrics", ignore_errors=True)  # counters of processes that are no more
+    (VAR / "metrics").mkdir()
     write_private(VAR / "environment", "".join(f"{name}={value}\n" for name, value in ours.items()))
-    return {**DEFAULTS, **os.environ, **ours, "PYTHONUNBUFFERED": "1"}
+    shared = {"PROMETHEUS_MULTIPROC_DIR": str(VAR / "metrics"), "PYTHONUNBUFFERED": "1"}
+    return {**DEFAULTS, **os.environ, **ours, **shared}
 
 
 def _greet(output: Output, url: str) -> None:

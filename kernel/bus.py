@@ -7,7 +7,7 @@ failing handler is tried again alone and never disturbs its siblings; order is k
 
 import functools
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from kernel.databases import (
     unit_of_work,
 )
 from kernel.events import DomainEvent, Envelope, context_of_module, lane_of, uuid7
-from kernel.observability import correlation, correlation_id
+from kernel.observability import correlation, correlation_id, deliveries_total
 
 WAKE_CHANNEL = f"outbox:{redis_number()}"
 
@@ -114,6 +114,9 @@ def on(
     go on. `context` is needed only outside `contexts/`.
     """
 
+    if batch and asks:
+        raise TypeError("asks= answers one event at a time, and a batch handler gets many")
+
     def register(function: Callable[..., Any]) -> Callable[..., Any]:
         home = context or context_of_module(function.__module__)
         handler = Handler(
@@ -193,28 +196,29 @@ def apply(handler: Handler, batch: Sequence[Envelope]) -> None:
     """Run the handler for those of the events it has not had, in one transaction with the proof of it."""
     if handler.asks is not None:
         batch = _not_applied(handler, batch)
-    answers = {e.event_id: handler.asks(_opened(e)) for e in batch} if handler.asks else {}
+    answers = {e.event_id: handler.asks(e.open()) for e in batch} if handler.asks else {}
 
     @unit_of_work(handler.context)
-    def effect() -> None:
+    def effect() -> int:
         fresh = _claim(handler, batch)
-        events = [(envelope, _opened(envelope)) for envelope in fresh]
         if handler.keep_order:
             _refuse_to_overtake(handler, fresh)
-        if handler.batch:
-            if events:
-                with _caused_by(fresh[0]):
-                    handler.function([event for _, event in events])
-            return
-        for envelope, event in events:
-            with _caused_by(envelope):
-                handler.function(event, *([answers[envelope.event_id]] if handler.asks else []))
+        _run(handler, fresh, answers)
+        return len(fresh)
 
-    effect()
+    deliveries_total.labels(handler.name, "applied").inc(effect())
 
 
-def _opened(envelope: Envelope) -> DomainEvent:
-    return envelope.open()
+def _run(handler: Handler, fresh: Sequence[Envelope], answers: Mapping[UUID, Any]) -> None:
+    events = [envelope.open() for envelope in fresh]
+    if handler.batch:
+        if events:
+            with _caused_by(fresh[0]):
+                handler.function(events)
+        return
+    for envelope, event in zip(fresh, events, strict=True):
+        with _caused_by(envelope):
+            handler.function(event, *([answers[envelope.event_id]] if handler.asks else []))
 
 
 def _not_applied(handler: Handler, batch: Sequence[Envelope]) -> list[Envelope]:
