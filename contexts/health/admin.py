@@ -7,10 +7,11 @@ from django.utils.timezone import now
 
 from contexts.health import devices
 from contexts.health.models import Device
+from kernel.admin import LookOnlyAdmin
 
 
 @admin.register(Device)
-class DeviceAdmin(admin.ModelAdmin):
+class DeviceAdmin(LookOnlyAdmin):
     list_display = ("device_id", "user_id", "kind", "connected_at", "revoked_at")
     list_filter = ("kind", ("revoked_at", admin.EmptyFieldListFilter))
     search_fields = ("=device_id", "=user_id")
@@ -18,15 +19,6 @@ class DeviceAdmin(admin.ModelAdmin):
     fields = ("device_id", "user_id", "kind", "connected_at", "revoked_at")
     readonly_fields = fields
     actions = ("revoke",)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Device | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Device | None = None) -> bool:
-        return False
 
     @admin.action(description="Revoke the selected devices", permissions=["revoke"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[Device]) -> None:

@@ -10,25 +10,13 @@ from django.utils.timezone import now
 
 from contexts.identity import blocking, roles, sessions
 from contexts.identity.models import Session, User
+from kernel.admin import LookOnlyAdmin
 
 PHYSIOLOGY = ("birth_date", "sex", "body_mass_kg", "hr_max")
 
 
-class LookOnly(admin.ModelAdmin):
-    """Rows are read here; what changes them are buttons that call our actions."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
 @admin.register(User)
-class UserAdmin(LookOnly):
+class UserAdmin(LookOnlyAdmin):
     """People. What is medical about them is for those who hold `view_physiology` alone."""
 
     list_display = ("display_name", "email", "membership", "roles", "is_active", "registered_at")
@@ -101,7 +89,7 @@ class UserAdmin(LookOnly):
 
 
 @admin.register(Session)
-class SessionAdmin(LookOnly):
+class SessionAdmin(LookOnlyAdmin):
     """Sessions of people."""
 
     list_display = ("user", "started_at", "last_seen_at", "address", "user_agent", "mfa_at", "revoked_at")

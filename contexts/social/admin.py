@@ -7,23 +7,11 @@ from django.utils.timezone import now
 
 from contexts.social import moderation
 from contexts.social.models import FeedEntry, FriendRequestQuota, Friendship, Membership, Message, Room
-
-
-class ReadOnly(admin.ModelAdmin):
-    """People write these rows through the product; moderators look, and act through actions."""
-
-    def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
+from kernel.admin import LookOnly, LookOnlyAdmin
 
 
 @admin.register(Friendship)
-class FriendshipAdmin(ReadOnly):
+class FriendshipAdmin(LookOnlyAdmin):
     list_display = ("id", "user_low", "user_high", "state", "asked_by", "asked_at", "settled_at")
     list_filter = ("state",)
     search_fields = ("=user_low", "=user_high")
@@ -31,7 +19,7 @@ class FriendshipAdmin(ReadOnly):
 
 
 @admin.register(FriendRequestQuota)
-class FriendRequestQuotaAdmin(ReadOnly):
+class FriendRequestQuotaAdmin(LookOnlyAdmin):
     list_display = ("sender_id", "day", "sent")
     list_filter = ("day",)
     search_fields = ("=sender_id",)
@@ -39,30 +27,23 @@ class FriendRequestQuotaAdmin(ReadOnly):
 
 
 @admin.register(FeedEntry)
-class FeedEntryAdmin(ReadOnly):
+class FeedEntryAdmin(LookOnlyAdmin):
     list_display = ("id", "author_id", "sport", "ended_at", "duration_s", "visibility")
     list_filter = ("sport", "visibility")
     search_fields = ("=author_id", "=session_id")
     ordering = ("-ended_at",)
 
 
-class SeatInline(admin.TabularInline):
+class SeatInline(LookOnly, admin.TabularInline):
     """Who is in a room."""
 
     model = Membership
     fields = ("user_id", "joined_at", "last_read_seq")
     extra = 0
-    can_delete = False
-
-    def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
 
 
 @admin.register(Room)
-class RoomAdmin(ReadOnly):
+class RoomAdmin(LookOnlyAdmin):
     list_display = ("id", "kind", "title", "member_count", "last_seq", "active_at")
     list_filter = ("kind",)
     search_fields = ("=id", "title", "=created_by")
@@ -71,7 +52,7 @@ class RoomAdmin(ReadOnly):
 
 
 @admin.register(Message)
-class MessageAdmin(ReadOnly):
+class MessageAdmin(LookOnlyAdmin):
     list_display = ("id", "room_id", "seq", "author_id", "text", "sent_at", "hidden_at")
     list_filter = (("hidden_at", admin.EmptyFieldListFilter),)
     search_fields = ("=room__id", "=author_id", "text")

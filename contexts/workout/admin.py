@@ -1,26 +1,13 @@
 """What moderators see of sessions and imports: never streams, heart rate, or the physiology behind a summary."""
 
 from django.contrib import admin
-from django.http import HttpRequest
 
 from contexts.workout.models import Import, TrainingSession
-
-
-class ReadOnly(admin.ModelAdmin):
-    """Athletes write these rows through the product; moderators look."""
-
-    def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
+from kernel.admin import LookOnlyAdmin
 
 
 @admin.register(TrainingSession)
-class TrainingSessionAdmin(ReadOnly):
+class TrainingSessionAdmin(LookOnlyAdmin):
     list_display = (
         "id",
         "user_id",
@@ -56,7 +43,7 @@ class TrainingSessionAdmin(ReadOnly):
 
 
 @admin.register(Import)
-class ImportAdmin(ReadOnly):
+class ImportAdmin(LookOnlyAdmin):
     list_display = ("id", "user_id", "state", "size", "posted_at", "attempts", "refusal_code")
     list_filter = ("state", "refusal_code")
     search_fields = ("=id", "=user_id", "=sha256")
