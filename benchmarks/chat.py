@@ -24,7 +24,7 @@ from benchmarks.programs import OURS, web_server
 
 SOCKETS = 1_000
 SENDERS = 50
-MESSAGES_A_SENDER = 6
+MESSAGES_A_SENDER = 3
 ROUNDS = 3
 PACED_MESSAGES = 30
 PACE_S = 0.2

@@ -2,7 +2,8 @@
 
 The effect is a total per subject in the consumer's database; the relay runs in a process of its own. The bare limits
 do the same work on the same tables with psycopg alone: inbox rows and effect in one transaction in the consumer's
-database, then the mark in the outbox; row by row, in pipelined batches of 200, and set-wise in batches of 1,000.
+database, then the mark in the outbox; row by row, in pipelined batches of 200, set-wise in batches of 1,000, and, as
+the relay does it for a handler that takes one event at a time, a statement each in batches of 500.
 """
 
 import json
@@ -26,10 +27,10 @@ from kernel.events import DomainEvent
 
 PUBLISHER, CONSUMER = "social", "gamification"
 SUBJECTS = 500
-EVENTS = 10_000
-ROW_BY_ROW = 500
+EVENTS = 6_000
+ROW_BY_ROW = 300
 ROUNDS = 3
-HOPS = 100
+HOPS = 200
 PACE_S = 0.02
 AT_LEAST, HOP_AT_MOST_MS = 5_000, 20
 CHANNEL = "bench_hop"
@@ -75,6 +76,7 @@ def run(*, quick: bool) -> list[Figure]:
                 "set-wise handler": lambda: _rate(setwise.drain, count),
                 "per-event handler": lambda: _rate(one_by_one.drain, count),
                 "row by row": lambda: _rate(_row_by_row, ROW_BY_ROW),
+                "a statement each": lambda: _rate(_a_statement_each, count),
                 "pipelined": lambda: _rate(_pipelined, count),
                 "set-wise SQL": lambda: _rate(_set_wise, count),
             },
@@ -86,16 +88,22 @@ def run(*, quick: bool) -> list[Figure]:
 
 
 def _throughput(speed: dict[str, float]) -> Iterator[Figure]:
-    bare = f"set-wise SQL ({speed['pipelined']:,.0f} pipelined by 200, {speed['row by row']:,.0f} row by row)"
-    for handler in ("set-wise handler", "per-event handler"):
-        yield Figure(
-            about=f"relay with inbox and effect, {handler}",
-            ours=speed[handler],
-            unit="events/s",
-            beside=bare,
-            limit=speed["set-wise SQL"],
-            at_least=AT_LEAST if handler == "set-wise handler" else None,
-        )
+    yield Figure(
+        about="relay with inbox and effect, set-wise handler",
+        ours=speed["set-wise handler"],
+        unit="events/s",
+        beside="set-wise SQL",
+        limit=speed["set-wise SQL"],
+        at_least=AT_LEAST,
+        note=f"row by row {speed['row by row']:,.0f}, pipelined by 200 {speed['pipelined']:,.0f} events/s",
+    )
+    yield Figure(
+        about="relay with inbox and effect, handler takes one at a time",
+        ours=speed["per-event handler"],
+        unit="events/s",
+        beside="a statement each",
+        limit=speed["a statement each"],
+    )
 
 
 def _hop_figures(ours: list[float], bare: list[float]) -> Iterator[Figure]:
@@ -159,6 +167,18 @@ def _pipelined() -> float:
                 for _, event_id, subject, points in batch:
                     consumer.execute(CLAIM, [[event_id]])
                     consumer.execute(ADD, [subject, points])
+            consumer.commit()
+            _mark(publisher, batch)
+        return time.perf_counter() - started
+
+
+def _a_statement_each() -> float:
+    with _both() as (publisher, consumer, rows):
+        started = time.perf_counter()
+        for batch in _slices(rows, 500):
+            consumer.execute(CLAIM, [[event_id for _, event_id, _, _ in batch]])
+            for _, _, subject, points in batch:
+                consumer.execute(ADD, [subject, points])
             consumer.commit()
             _mark(publisher, batch)
         return time.perf_counter() - started
