@@ -8,10 +8,17 @@ from uuid import UUID
 import pytest
 from django.utils.timezone import now
 
+from contexts.gamification import broadcasting
 from contexts.workout.events import PersonalRecordAchieved, WorkoutCompleted
 from kernel.bus import publish
 from kernel.databases import unit_of_work
 from kernel.models import uuid7
+
+
+@pytest.fixture(autouse=True)
+def quiet_boards() -> None:
+    """No test waits for the next frame because the one before it has just sent one."""
+    broadcasting._tickers.clear()
 
 
 def completed(user_id: UUID, *, points: int, ended_at: datetime | None = None, **fields: Any) -> WorkoutCompleted:
