@@ -2,11 +2,13 @@
 
 import itertools
 import json
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+import hypothesis
 import pytest
 from channels.testing import WebsocketCommunicator
 from django.conf import settings
@@ -17,6 +19,10 @@ from kernel.databases import alias_of, redis_client
 from kernel.events import DomainEvent, Envelope
 from kernel.models import OutboxEvent
 from kernel.relay import Relay
+
+# The same examples in every run: a suite that fails must fail again. HYPOTHESIS_EXPLORE=on looks for new ones.
+hypothesis.settings.register_profile("suite", derandomize="HYPOTHESIS_EXPLORE" not in os.environ, deadline=None)
+hypothesis.settings.load_profile("suite")
 
 PASSWORD = "Long-enough 4 everyone!"
 _numbers = itertools.count(1)
