@@ -14,6 +14,7 @@ from channels.testing import WebsocketCommunicator
 from django.conf import settings
 from django.db import connections
 from django.test import Client, TransactionTestCase
+from xdist.scheduler import LoadFileScheduling
 
 from kernel.databases import alias_of, redis_client
 from kernel.events import DomainEvent, Envelope
@@ -26,6 +27,24 @@ hypothesis.settings.load_profile("suite")
 
 PASSWORD = "Long-enough 4 everyone!"
 _numbers = itertools.count(1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests go first, so that no worker ends with a long one while the other has nothing to do."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
+class ByWorld(LoadFileScheduling):
+    """`pytest -n`: a file's tests stay together, and so do all journeys, which share one running platform."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "journeys" if nodeid.startswith("tests/journeys/") else super()._split_scope(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByWorld:
+    """Hand out tests `ByWorld`."""
+    return ByWorld(config, log)
 
 
 class Api:

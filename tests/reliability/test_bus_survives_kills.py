@@ -18,7 +18,11 @@ from django.db import connections
 from kernel.models import FailedDelivery, InboxEntry, OutboxEvent
 from tests.kernel.probe import create_ledger, ledger
 
-pytestmark = [pytest.mark.django_db(databases="__all__", transaction=True), pytest.mark.timeout(240)]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.django_db(databases="__all__", transaction=True),
+    pytest.mark.timeout(240),
+]
 
 SUBJECTS, NUMBERS, PUBLISHERS, KILLS = 25, 200, 4, 10
 EVENTS = SUBJECTS * NUMBERS * PUBLISHERS
