@@ -1,5 +1,6 @@
 """Telling those who watch a board what changed: at most four frames a second for each board and process."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
@@ -11,6 +12,8 @@ from uuid import UUID
 from contexts.gamification import leaderboards, rules
 from kernel.databases import release_connections
 from kernel.realtime import push
+
+log = logging.getLogger(__name__)
 
 INTERVAL_S: Final = 0.25
 MOST_ENTRIES: Final = 100
@@ -58,6 +61,8 @@ class Ticker:
             with self._lock:
                 self._timer = None
                 self._send()
+        except Exception:
+            log.exception("a frame of a board is lost; the next change brings the next one")
         finally:
             release_connections()  # the timer's thread ends here; its connections must not outlive it
 

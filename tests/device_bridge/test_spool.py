@@ -1,6 +1,7 @@
 """The spool keeps what it acknowledged: across threads, limits, full disks and kill -9."""
 
 import random
+import re
 import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -189,9 +190,8 @@ def test_kill_9_at_any_moment_loses_nothing_acknowledged(start, tmp_path):
 
 def after_the_kill(folder: Path, said: str, acknowledged: int, delivered: int) -> tuple[int, int]:
     """Compare disk with what the writer said; its last unsaid step may have happened whole, or not at all."""
-    said = said[: said.rfind("\n") + 1]  # SIGKILL may fall into a line
-    words = said.split("acknowledged ")
-    acknowledged = int(words[-1].split()[0]) if len(words) > 1 else acknowledged
+    numbers = re.findall(r"acknowledged (\d+)", said)  # SIGKILL may fall between a line's words
+    acknowledged = int(numbers[-1]) if numbers else acknowledged
     with closing(sqlite3.connect(folder / f"{DEVICE}.sqlite3")) as db:
         rows = db.execute("SELECT value, sequence FROM readings ORDER BY position").fetchall()
         next_sequence = db.execute("SELECT next_sequence FROM streams").fetchone()[0]
