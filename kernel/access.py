@@ -18,14 +18,17 @@ from django.utils.module_loading import import_string
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
+from kernel import keys
 from kernel.databases import redis_client
 from kernel.errors import Refused, TryAgain
 
 ISSUER = AUDIENCE = "stayer"
-ALGORITHM = "RS256"
 MFA_IS_RECENT = timedelta(minutes=15)
-SESSION_CACHED_S = 300
+CONNECTION_LASTS = timedelta(days=90)
+"""How long an app that was let in under a second factor may open medical data before it has to ask again."""
 TOKENS_CACHED = 10_000
+REMEMBERED_S = 1.0
+"""How long a process believes that a session lives without asking (the first level of P-9)."""
 
 
 class NotSignedIn(Refused):
@@ -48,6 +51,14 @@ class MfaRequired(Forbidden):
     """Medical data open after a recent second factor: POST /api/v1/identity/mfa/step-up."""
 
 
+class InsufficientScope(Forbidden):
+    """The person has not let this app do that."""
+
+    def __init__(self, scope: str) -> None:
+        """Names the scope that is needed (RFC 6750 §3.1)."""
+        super().__init__(scope=scope)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Principal:
     """The member behind a request or socket, as their signed token says."""
@@ -60,6 +71,8 @@ class Principal:
     age_band: str
     mfa_at: datetime | None
     time_zone: str
+    amr: frozenset[str] = frozenset()
+    app_id: UUID | None = None
     is_authenticated: bool = True
 
 
@@ -70,30 +83,32 @@ class Anonymous:
 
 
 _verified: dict[str, tuple[float, Principal]] = {}
+_verified_with = keys.Keys()
 
 
 def principal_of(token: str) -> Principal:
     """The principal of a valid access token whose session is active; raises `TokenInvalid` otherwise."""
+    global _verified_with
+    if (with_these := keys.ring().keys()) is not _verified_with or len(_verified) >= TOKENS_CACHED:
+        _verified.clear()  # a key that is gone takes its tokens along
+        _verified_with = with_these
     known = _verified.get(token)
     if known is None or known[0] <= time.time():
-        known = _verify(token)
-        if len(_verified) >= TOKENS_CACHED:
-            _verified.clear()
-        _verified[token] = known
-    if not session_is_active(known[1].session_id):
+        known = _verified[token] = _verify(token)
+    if not session_was_active(known[1].session_id):
         raise TokenInvalid("This session has ended.")
     return known[1]
 
 
 def _verify(token: str) -> tuple[float, Principal]:
     try:
-        key = settings.TOKEN_PUBLIC_KEYS[jwt.get_unverified_header(token)["kid"]]
         claims = jwt.decode(
             token,
-            key,
-            algorithms=[ALGORITHM],
+            keys.verifying_key(token),
+            algorithms=[keys.ALGORITHM],
             audience=AUDIENCE,
             issuer=ISSUER,
+            leeway=keys.LEEWAY_S,
             options={"require": ["exp", "iat", "sub", "sid", "jti"]},
         )
         if claims.get("typ") != "access":
@@ -104,7 +119,7 @@ def _verify(token: str) -> tuple[float, Principal]:
 
 
 def _principal_from(claims: dict[str, Any]) -> Principal:
-    mfa_at = claims.get("mfa_at")
+    mfa_at, app_id = claims.get("mfa_at"), claims.get("client_id")
     return Principal(
         user_id=UUID(claims["sub"]),
         session_id=UUID(claims["sid"]),
@@ -114,11 +129,36 @@ def _principal_from(claims: dict[str, Any]) -> Principal:
         age_band=claims.get("age_band", "under_16"),
         mfa_at=datetime.fromtimestamp(mfa_at, UTC) if mfa_at else None,
         time_zone=claims.get("tz", "UTC"),
+        amr=frozenset(claims.get("amr", ())),
+        app_id=UUID(app_id) if app_id else None,
     )
 
 
+_active_until: dict[UUID, float] = {}
+
+
+def session_was_active(session_id: UUID) -> bool:
+    """Whether a session lived at most a second ago (`REMEMBERED_S`): what a request is judged by.
+
+    The process that ends a session forgets it at once; others ask Redis again within the second.
+    """
+    if _active_until.get(session_id, 0.0) > time.monotonic():
+        return True
+    active = session_is_active(session_id)
+    if active:
+        if len(_active_until) >= TOKENS_CACHED:
+            _active_until.clear()
+        _active_until[session_id] = time.monotonic() + REMEMBERED_S
+    return active
+
+
+def forget_session(session_id: UUID) -> None:
+    """Ask about this session at its next request: it has just been ended here."""
+    _active_until.pop(session_id, None)
+
+
 def session_is_active(session_id: UUID) -> bool:
-    """Whether a session still lives: a key in Redis, and identity's word where Redis has none."""
+    """Whether a session lives now: a key in Redis, and identity's word where Redis has none."""
     key = f"session:{session_id}"
     try:
         cached = redis_client().get(key)
@@ -126,7 +166,7 @@ def session_is_active(session_id: UUID) -> bool:
             return bool(cached == b"1")
         active = _ask_identity(session_id)
         # NX: a revocation that was written meanwhile must not be overwritten by what was true before it.
-        redis_client().set(key, b"1" if active else b"0", ex=SESSION_CACHED_S, nx=True)
+        redis_client().set(key, b"1" if active else b"0", ex=settings.SESSION_CACHED_S, nx=True)
         return active
     except redis.RedisError:
         return _ask_identity(session_id)
@@ -170,8 +210,15 @@ def _admit_member(principal: Any) -> None:
 
 def _admit_recent_mfa(principal: Any) -> None:
     _admit_member(principal)
-    if principal.mfa_at is None or datetime.now(UTC) - principal.mfa_at > MFA_IS_RECENT:
+    lasts = CONNECTION_LASTS if principal.app_id else MFA_IS_RECENT
+    if principal.mfa_at is None or datetime.now(UTC) - principal.mfa_at > lasts:
         raise MfaRequired
+
+
+def admit_scope(principal: Any, scope: str | None) -> None:
+    """Raise for an app whose person has not granted this scope. People themselves need none."""
+    if getattr(principal, "app_id", None) is not None and scope not in principal.scopes:
+        raise InsufficientScope(scope or "")
 
 
 anyone = Policy("anyone", "Open to everybody.", _admit_anyone, open_to_all=True)

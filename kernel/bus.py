@@ -89,6 +89,7 @@ class Handler:
     asks: Callable[[Any], Any] | None
     batch: bool
     keep_order: bool
+    isolation: str | None
 
     @property
     def alias(self) -> str:
@@ -104,6 +105,7 @@ def on(
     asks: Callable[[Any], Any] | None = None,
     batch: bool = False,
     keep_order: bool = False,
+    isolation: str | None = None,
     context: str | None = None,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Register the decorated function as a handler of these events.
@@ -111,7 +113,8 @@ def on(
     `asks(event)` is called before the transaction opens, the place to ask another context's services; the
     handler then gets `(event, answer)`. With `batch` the handler gets a list of events, in order, for set-wise
     effects. With `keep_order` later events of a key wait while an earlier one is being retried; without it they
-    go on. `context` is needed only outside `contexts/`.
+    go on. `isolation` replaces the context's level, for effects that stand in line for one row. `context` is
+    needed only outside `contexts/`.
     """
 
     if batch and asks:
@@ -127,6 +130,7 @@ def on(
             asks=asks,
             batch=batch,
             keep_order=keep_order,
+            isolation=isolation,
         )
         if handler.name in _handlers:
             raise TypeError(f"two handlers are called {handler.name}")
@@ -198,7 +202,7 @@ def apply(handler: Handler, batch: Sequence[Envelope]) -> None:
         batch = _not_applied(handler, batch)
     answers = {e.event_id: handler.asks(e.open()) for e in batch} if handler.asks else {}
 
-    @unit_of_work(handler.context)
+    @unit_of_work(handler.context, isolation=handler.isolation)
     def effect() -> int:
         fresh = _claim(handler, batch)
         if handler.keep_order:

@@ -76,6 +76,12 @@ EventClass: TypeAlias = type[DomainEvent]
 _catalogue: dict[tuple[str, int], EventClass] = {}
 
 
+def home_of(module: str) -> str:
+    """The word a module's endpoints and sockets go by: its context's name, or its package's outside contexts/."""
+    parts = module.split(".")
+    return parts[1] if parts[0] == "contexts" else parts[0]
+
+
 def context_of_module(module: str) -> str:
     """The context a module belongs to; events and handlers are at home where they are written."""
     parts = module.split(".")

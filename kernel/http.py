@@ -10,10 +10,12 @@ from uuid import UUID
 
 import msgspec
 import redis
+from django.conf import settings
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import InterfaceError, OperationalError
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.translation import gettext
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework import exceptions, serializers
@@ -23,8 +25,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from kernel.access import BearerToken, NotSignedIn, Policy, RateLimit
+from kernel import policy as security_policy
+from kernel.access import BearerToken, InsufficientScope, NotSignedIn, Policy, RateLimit, admit_scope
 from kernel.errors import InvalidInput, NotFound, Refused, TryAgain
+from kernel.events import home_of
 from kernel.observability import correlation_id
 
 log = logging.getLogger(__name__)
@@ -35,6 +39,11 @@ MAX_JSON_BYTES = 2_500_000
 MAX_JSON_DEPTH = 32
 PAGE_SIZE = 20
 MAX_PAGE_SIZE = 100
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+"""For pages: our own files alone, no inline script or style, in nobody's frame."""
 PROBLEM_TYPE = "application/problem+json"
 
 Form: TypeAlias = serializers.Serializer[Any]
@@ -169,8 +178,10 @@ TITLES = {
 
 
 def problem(status: int, code: str, detail: str, **extra: Any) -> dict[str, Any]:
-    """A problem document."""
-    title = TITLES.get(status, "Error")
+    """A problem document, in the language of the request."""
+    title, detail = gettext(TITLES.get(status, "Error")), gettext(detail) if detail else detail
+    for fault in extra.get("errors", ()):
+        fault["detail"] = gettext(str(fault["detail"])) if fault.get("detail") else ""
     head = {"type": f"urn:stayer:problem:{code}", "title": title, "status": status, "detail": detail, "code": code}
     return head | {"correlation_id": correlation_id()} | extra
 
@@ -183,6 +194,8 @@ def problem_response(refused: Refused, *, challenge: str | None = None) -> Respo
         response["Retry-After"] = str(max(1, round(refused.retry_after)))
     if refused.status == 401 and challenge:
         response["WWW-Authenticate"] = challenge
+    if isinstance(refused, InsufficientScope):
+        response["WWW-Authenticate"] = f'Bearer error="insufficient_scope", scope="{refused.extra["scope"]}"'
     return response
 
 
@@ -248,7 +261,11 @@ class EndpointSchema(AutoSchema):
         return f"{text}\n\n{self._endpoint.policy_for(self.method).about}".strip()
 
     def get_auth(self) -> list[dict[str, list[str]]]:
-        return [] if self._endpoint.policy_for(self.method).open_to_all else [{self._endpoint.credentials: []}]
+        if self._endpoint.policy_for(self.method).open_to_all:
+            return []
+        demanded: list[dict[str, list[str]]] = [{self._endpoint.credentials: []}]
+        scope = self._endpoint.scope_for(self.method)
+        return [*demanded, {"oauth2": [scope]}] if scope in settings.OAUTH_SCOPES else demanded
 
     def get_override_parameters(self) -> list[Any]:
         key = OpenApiParameter(
@@ -293,6 +310,8 @@ class Endpoint(APIView):
     credentials: ClassVar[str] = "bearer"
     """The OpenAPI security scheme that `authentication_classes` implement."""
     limit: ClassVar[RateLimit | Mapping[str, RateLimit] | None] = None
+    scope: ClassVar[str | Mapping[str, str] | None] = None
+    """What a person must have granted an app; unsaid, `<context>:read` for GET and `<context>:write` for the rest."""
 
     authentication_classes = [BearerToken]
     parser_classes = [JsonParser]
@@ -310,6 +329,22 @@ class Endpoint(APIView):
             raise LookupError(f"{cls.__name__} does not say who may {method} it")
         return policy
 
+    @classmethod
+    def context(cls) -> str:
+        """The context whose endpoint this is: where it is written."""
+        return home_of(cls.__module__)
+
+    @classmethod
+    def scope_for(cls, method: str) -> str:
+        """The scope an app needs for a method."""
+        declared = cls.scope.get(method) if isinstance(cls.scope, Mapping) else cls.scope
+        return declared or f"{cls.context()}:{'read' if method in ('GET', 'HEAD') else 'write'}"
+
+    @classmethod
+    def operation(cls, method: str) -> str:
+        """The name by which the security policy knows a method: `social.Rooms.POST`."""
+        return f"{cls.context()}.{cls.__name__}.{method}"
+
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Negotiate, authenticate, admit, count: in this order, before the handler."""
         method = request.method or "GET"
@@ -317,9 +352,14 @@ class Endpoint(APIView):
         request.accepted_renderer, request.accepted_media_type = self.perform_content_negotiation(request)
         if method not in ("OPTIONS", "HEAD") and not hasattr(self, method.lower()):
             return  # 405 comes next, and nobody needs to sign in for it
-        if method != "OPTIONS":
-            self.policy_for("GET" if method == "HEAD" else method).admit(request.user)
-        limit = self.limit.get(method) if isinstance(self.limit, Mapping) else self.limit
+        if method == "OPTIONS":
+            return
+        spoken = "GET" if method == "HEAD" else method
+        self.policy_for(spoken).admit(request.user)
+        admit_scope(request.user, self.scope_for(spoken))
+        security_policy.admit(self.operation(spoken), request.user)
+        declared = self.limit.get(method) if isinstance(self.limit, Mapping) else self.limit
+        limit = security_policy.limit_of(self.operation(spoken), declared)
         if limit is not None:
             limit.check(f"{type(self).__name__}:{method}", request)
 

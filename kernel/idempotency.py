@@ -199,3 +199,12 @@ def forget_old_answers(*, context: str, at: datetime) -> int:
     with connections[alias_of(context)].cursor() as cursor:
         cursor.execute("DELETE FROM kernel_idempotency_key WHERE created_at < %s", [at - KEPT])
         return int(cursor.rowcount)
+
+
+def forget_cached_answers(*, context: str, actor: UUID) -> None:
+    """Delete the copies in Redis of what somebody was answered; the rows are their context's personal data."""
+    with connections[alias_of(context)].cursor() as cursor:
+        cursor.execute("SELECT route, key FROM kernel_idempotency_key WHERE actor = %s", [actor])
+        scopes = [_Scope(context=context, actor=actor, route=route, key=key) for route, key in cursor.fetchall()]
+    if scopes:
+        redis_client().delete(*(scope._redis_key for scope in scopes))

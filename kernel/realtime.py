@@ -23,9 +23,11 @@ import redis.asyncio
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 
-from kernel.access import Anonymous, Policy, Principal, principal_of, session_is_active
+from kernel import policy as security_policy
+from kernel.access import Anonymous, Policy, Principal, admit_scope, principal_of, session_is_active
 from kernel.databases import redis_client, redis_number, release_connections
 from kernel.errors import Refused
+from kernel.events import home_of
 from kernel.http import decode_json, encode_json
 from kernel.observability import correlation, correlation_id
 
@@ -235,6 +237,8 @@ class Socket(AsyncWebsocketConsumer):
     """
 
     access: ClassVar[Policy]
+    app_scope: ClassVar[str | None] = None
+    """What a person must have granted an app to open this socket; `<context>:read` where nothing is said."""
     principal: Any = Anonymous()
 
     async def opened(self) -> None:
@@ -255,7 +259,10 @@ class Socket(AsyncWebsocketConsumer):
                 token = self._token()
                 if token is not None:
                     self.principal = await in_thread(principal_of, token)
+                context = home_of(type(self).__module__)
                 self.access.admit(self.principal)
+                admit_scope(self.principal, self.app_scope or f"{context}:read")
+                await in_thread(security_policy.admit, f"{context}.{type(self).__name__}", self.principal)
                 await self.opened()
             except Refused as refused:
                 await self.refuse(refused.code, status=refused.status)
