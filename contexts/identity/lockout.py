@@ -8,7 +8,7 @@ from datetime import datetime
 
 from django.utils.crypto import salted_hmac
 
-from contexts.identity import rules
+from contexts.identity import mailing, rules
 from contexts.identity.models import Lockout
 from kernel.databases import unit_of_work
 from kernel.errors import Refused
@@ -39,18 +39,21 @@ def ensure_open(*, key: str, at: datetime) -> None:
 
 
 @unit_of_work("identity", isolation="read committed")
-def count_failure(*, key: str, at: datetime) -> LockedOut | None:
-    """Count one failure. Answers the refusal if the door was shut meanwhile: then nothing was counted."""
-    row = locked_row(key=key)
+def count_failure(*, key: str, at: datetime, account: str = "") -> LockedOut | None:
+    """Count one failure. Answers the refusal if the door was shut meanwhile: then nothing was counted.
+
+    `account` is the key by which all doors of one account are found.
+    """
+    row = locked_row(key=key, account=account)
     shut = refusal(row, at=at)
     if shut is None:
         row.count(at=at)
     return shut
 
 
-def locked_row(*, key: str) -> Lockout:
+def locked_row(*, key: str, account: str = "") -> Lockout:
     """The door's row, made if need be, held until the open READ COMMITTED unit of work ends."""
-    Lockout.objects.bulk_create([Lockout(key=key)], ignore_conflicts=True)
+    Lockout.objects.bulk_create([Lockout(key=key, account=account)], ignore_conflicts=True)
     return Lockout.objects.select_for_update().get(pk=key)
 
 
@@ -59,6 +62,20 @@ def refusal(row: Lockout, *, at: datetime) -> LockedOut | None:
     if not row.known.is_shut(at=at):
         return None
     return LockedOut(until=row.known.locked_until or at, at=at)
+
+
+def forget_account(*, email: str) -> None:
+    """Open every door of an account: its person has shown who they are by mail. Inside an open unit of work."""
+    for row in Lockout.objects.select_for_update().filter(account=key_of("account", email)):
+        row.forget()
+
+
+@unit_of_work("identity", isolation="read committed")
+def unlock(*, token: str, at: datetime) -> None:
+    """Lift the lock-out that an unlock link is for."""
+    link = mailing.spend(token=token, purpose="unlock", at=at)
+    for row in Lockout.objects.select_for_update().filter(pk=link.door):
+        row.forget()
 
 
 @unit_of_work("identity", isolation="read committed")

@@ -18,8 +18,10 @@ EDITABLE = (
     "hr_max",
     "time_zone",
     "locale",
-    "profile_visibility",
-    "workout_visibility",
+    "units",
+    "about",
+    "city",
+    "visibility",
 )
 
 
@@ -37,6 +39,8 @@ def change_profile(*, by: UUID, changes: Mapping[str, Any], at: datetime) -> Use
     person = User.objects.select_for_update(no_key=True).filter(pk=by, is_active=True).first()
     if person is None:
         raise NotFound
+    if "visibility" in changes:
+        changes = {**changes, "visibility": person.visibility | dict(changes["visibility"])}
     changed = [field for field in EDITABLE if field in changes and getattr(person, field) != changes[field]]
     if changed:
         for field in changed:

@@ -1,37 +1,60 @@
-"""Roles, and what the administration shows to those who have them (ID-4).
+"""Roles, and what each may do (ID-4).
 
-A role goes into the next token of its person. Staff roles open the administration as well, through a Django
-group of the same name. A moderator sees people and what they say to each other, and nothing that is medical:
-no health data, no streams of a workout, no physiology.
+| role | may | never |
+|---|---|---|
+| member | everything that is their own | |
+| coach | what athletes have granted: see `coaching.py` | |
+| organiser | offer events and sell places | |
+| moderator | people, friendships, rooms, messages, points, workouts' outlines; block, hide | anything medical |
+| medical_reviewer | which devices send what, and their alerts; never what was measured | messages, streams |
+| support | people with masked addresses, their sessions; says why for each person | any content |
+| operator | as a moderator; devices, sessions, dead letters, memberships, the security | what was measured |
+| | policy, the audit | |
+| (superuser) | all of it, and grants roles | |
+
+A role goes into the next token of its person, ten minutes later at the latest. The last four open the
+administration too, each through a Django group of the same name; who loses one of these is signed out at once.
 """
 
+from datetime import datetime
+from functools import reduce
+from operator import or_
 from uuid import UUID
 
 from django.contrib.auth.models import Group, Permission
 from django.db.models import Q
+from django.utils.timezone import now
 
-from contexts.identity import rules
+from contexts.identity import events, rules, sessions
 from contexts.identity.models import User
+from kernel.bus import publish
 from kernel.databases import unit_of_work
 from kernel.errors import InvalidInput, NotFound
 
+_MODERATION = {
+    "identity": "^(view|block)_(user|address)$",
+    "social": "^(view|delete)_",
+    "gamification": "^view_",
+    "workout": "^view_(trainingsession|import)$",
+}
+GROUPS: dict[str, dict[str, str]] = {
+    "moderator": _MODERATION,
+    "medical_reviewer": {"health": "^view_(device|alert)$"},
+    "support": {"identity": "^view_(user|session)$"},
+    "operator": _MODERATION
+    | {
+        "identity": "^((view|block)_(user|address)|(view|change)_session|grant_membership"
+        "|(view|add)_securitypolicy|view_(auditentry|membershipperiod))$",
+        "health": "^view_device$",
+        "kernel": "^(view|change)_faileddelivery$",
+    },
+}
+"""For each staff role the permissions of its group: by context, a pattern of code names."""
 
-def _may(context: str, pattern: str) -> Q:
-    return Q(content_type__app_label=context, codename__regex=pattern)
 
-
-MODERATOR_MAY = (
-    _may("identity", "^(view|block)_user$")
-    | _may("social", "^(view|delete)_")
-    | _may("gamification", "^view_")
-    | _may("workout", "^view_(trainingsession|import)$")
-)
-"""Permissions of the moderators' group. The workout screens these open leave out all that was measured."""
-
-OPERATOR_MAY = MODERATOR_MAY | _may("kernel", "^(view|change)_faileddelivery$") | _may("health", "^view_device$")
-"""An operator also sees devices, and replays or discards what the event bus could not deliver."""
-
-GROUPS = {"moderator": MODERATOR_MAY, "operator": OPERATOR_MAY}
+def _permissions(may: dict[str, str]) -> Q:
+    named = [Q(content_type__app_label=context, codename__regex=pattern) for context, pattern in may.items()]
+    return reduce(or_, named)
 
 
 @unit_of_work("identity")
@@ -39,33 +62,44 @@ def make_groups() -> None:
     """Make the staff groups, or bring their permissions up to date."""
     for name, may in GROUPS.items():
         group, _ = Group.objects.get_or_create(name=name)
-        group.permissions.set(Permission.objects.filter(may))
+        group.permissions.set(Permission.objects.filter(_permissions(may)))
 
 
-@unit_of_work("identity")
-def grant_role(*, user_id: UUID, role: str) -> User:
+@unit_of_work("identity", isolation="read committed")
+def grant_role(*, user_id: UUID, role: str, by: UUID | None = None, at: datetime | None = None) -> User:
     """Give a person a role; a staff role opens the administration to them."""
-    return _change_roles(user_id, role, granted=True)
+    person = _locked(user_id, role)
+    _set_roles(person, set(person.roles) | {role})
+    if role in GROUPS:
+        make_groups()
+        person.groups.add(Group.objects.get(name=role))
+    publish(events.RoleChanged(user_id=user_id, role=role, granted=True, by=by, occurred_at=at or now()))
+    return person
 
 
-@unit_of_work("identity")
-def withdraw_role(*, user_id: UUID, role: str) -> User:
-    """Take a role away, and with the last staff role the administration."""
-    return _change_roles(user_id, role, granted=False)
+@unit_of_work("identity", isolation="read committed")
+def withdraw_role(*, user_id: UUID, role: str, by: UUID | None = None, at: datetime | None = None) -> User:
+    """Take a role away, and with the last staff role the administration; a former member of staff is signed out."""
+    at = at or now()
+    person = _locked(user_id, role)
+    _set_roles(person, set(person.roles) - {role})
+    if role in GROUPS:
+        person.groups.remove(*Group.objects.filter(name=role))
+        sessions.revoke_all_sessions(user_id=user_id, reason="role_withdrawn", at=at)
+    publish(events.RoleChanged(user_id=user_id, role=role, granted=False, by=by, occurred_at=at))
+    return person
 
 
-def _change_roles(user_id: UUID, role: str, *, granted: bool) -> User:
+def _locked(user_id: UUID, role: str) -> User:
     if role not in rules.ROLES:
         raise InvalidInput("There is no such role.", field="role", code="unknown_role")
     person = User.objects.select_for_update(no_key=True).filter(pk=user_id).first()
     if person is None:
         raise NotFound
-    held = set(person.roles) | {role} if granted else set(person.roles) - {role}
+    return person
+
+
+def _set_roles(person: User, held: set[str]) -> None:
     person.roles = sorted(held)
     person.is_staff = person.is_superuser or bool(held & rules.STAFF_ROLES)
     person.save(update_fields=["roles", "is_staff"])
-    if role in GROUPS:
-        make_groups()
-        group = Group.objects.get(name=role)
-        (person.groups.add if granted else person.groups.remove)(group)
-    return person

@@ -1,26 +1,40 @@
-"""The second factor: time-based one-time codes (RFC 6238) and recovery codes (ID-2).
+"""The second factor: time-based one-time codes (RFC 6238) and recovery codes (ID-2); see passkeys.py for the keys.
 
 allauth keeps the authenticators and computes the codes. Ours are the promises around them: a code is good
 once, five wrong ones shut the door, and enrolling takes a recent sign-in, so that a stolen access token
 cannot bring a second factor of its own.
 """
 
+import base64
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+import qrcode
 from allauth.core.internal.cryptokit import compare_user_code, normalize_user_code
 from allauth.mfa import app_settings as mfa_settings
 from allauth.mfa.adapter import get_adapter
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, generate_totp_secret, hotp_value
+from qrcode.image.svg import SvgPathFillImage
 
-from contexts.identity import lockout, rules, tokens
+from contexts.identity import events, lockout, rules, tokens
 from contexts.identity.models import Session, User
+from contexts.identity.reauthentication import SignInAgain, ensure_recent, own_session
 from contexts.identity.tokens import AccessGrant
+from kernel.bus import publish
 from kernel.databases import unit_of_work
-from kernel.errors import NotFound, Refused
+from kernel.errors import Refused
+
+PASSKEY = Authenticator.Type.WEBAUTHN
+FACTORS = (Authenticator.Type.TOTP, PASSKEY)
+METHODS = {
+    Authenticator.Type.TOTP: "totp",
+    PASSKEY: "passkey",
+    Authenticator.Type.RECOVERY_CODES: "recovery_code",
+}
 
 
 class InvalidCode(Refused):
@@ -41,32 +55,49 @@ class NothingToConfirm(Refused):
     """No enrolment was begun in this session."""
 
 
-class SignInAgain(Refused):
-    """This needs a recent sign-in; sign in again."""
-
-    status = 403
-
-
 @dataclass(frozen=True, kw_only=True)
 class Enrolment:
-    """What an authenticator app needs: the seed in base32 and as an otpauth URI."""
+    """What an authenticator app needs: the seed in base32, as an otpauth URI, and as a picture of that."""
 
     secret: str
     uri: str
+    qr: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Enrolled:
-    """The recovery codes, shown once, and a token that knows of the second factor."""
+    """The recovery codes, shown once (none where there were some), and a token that knows of the second factor."""
 
     recovery_codes: list[str]
     access: str
     expires_in: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class Codes:
+    """Whether an authenticator app is enrolled, and how many recovery codes are left."""
+
+    totp: bool
+    recovery_codes_left: int
+
+
 def is_enrolled(*, user_id: UUID) -> bool:
-    """Whether the person has a second factor."""
-    return bool(Authenticator.objects.filter(user_id=user_id, type=Authenticator.Type.TOTP).exists())
+    """Whether signing in takes a second factor: an authenticator app or a passkey. Recovery codes alone are none."""
+    return bool(Authenticator.objects.filter(user_id=user_id, type__in=FACTORS).exists())
+
+
+def codes_of(*, user_id: UUID) -> Codes:
+    """What a person has enrolled that gives codes."""
+    rows = {row.type: row for row in Authenticator.objects.filter(user_id=user_id).exclude(type=PASSKEY)}
+    kept = rows.get(Authenticator.Type.RECOVERY_CODES)
+    left = len(RecoveryCodes(kept).get_unused_codes()) if kept else 0
+    return Codes(totp=Authenticator.Type.TOTP in rows, recovery_codes_left=left)
+
+
+def methods_of(*, user_id: UUID) -> list[str]:
+    """With what a person can show a second factor: totp, passkey, recovery_code."""
+    kinds = set(Authenticator.objects.filter(user_id=user_id).values_list("type", flat=True))
+    return [name for kind, name in METHODS.items() if kind in kinds]
 
 
 def code_for(*, secret: str, at: datetime) -> str:
@@ -77,15 +108,20 @@ def code_for(*, secret: str, at: datetime) -> str:
 @unit_of_work("identity", isolation="read committed")
 def begin_enrolment(*, by: UUID, session_id: UUID, at: datetime) -> Enrolment:
     """A new seed, kept with the session until it is confirmed."""
-    session = _own_session(by, session_id)
-    if is_enrolled(user_id=by):
+    session = own_session(by=by, session_id=session_id)
+    if _authenticator(by, Authenticator.Type.TOTP):
         raise AlreadyEnrolled
-    if at - session.started_at > rules.FRESH_SIGN_IN:
-        raise SignInAgain
+    ensure_recent(session, at)
     secret = generate_totp_secret()
     session.pending_totp = get_adapter().encrypt(secret)
     session.save(update_fields=["pending_totp"])
-    return Enrolment(secret=secret, uri=get_adapter().build_totp_url(session.user, secret))
+    uri = get_adapter().build_totp_url(session.user, secret)
+    return Enrolment(secret=secret, uri=uri, qr=_drawn(uri))
+
+
+def _drawn(uri: str) -> str:
+    picture = qrcode.make(uri, image_factory=SvgPathFillImage).to_string()
+    return "data:image/svg+xml;base64," + base64.b64encode(picture).decode()
 
 
 def confirm_enrolment(*, by: UUID, session_id: UUID, code: str, at: datetime) -> Enrolled:
@@ -98,8 +134,8 @@ def confirm_enrolment(*, by: UUID, session_id: UUID, code: str, at: datetime) ->
 
 @unit_of_work("identity", isolation="read committed")
 def _confirm(*, by: UUID, session_id: UUID, code: str, at: datetime) -> Enrolled | Refused:
-    session = _own_session(by, session_id)
-    if is_enrolled(user_id=by):
+    session = own_session(by=by, session_id=session_id)
+    if _authenticator(by, Authenticator.Type.TOTP):
         return AlreadyEnrolled()
     if not session.pending_totp:
         return NothingToConfirm()
@@ -116,10 +152,56 @@ def _confirm(*, by: UUID, session_id: UUID, code: str, at: datetime) -> Enrolled
 
 def _enrol(session: Session, *, secret: str, step: int, at: datetime) -> Enrolled:
     _remember_step(TOTP.activate(session.user, secret).instance, step, at=at)
-    codes = RecoveryCodes.activate(session.user).generate_codes()
+    codes = first_recovery_codes(person=session.user)
     session.pending_totp = ""
-    grant = _note_second_factor(session, at=at)
+    publish(events.CredentialsChanged(user_id=session.user_id, what="totp", occurred_at=at))
+    grant = note_second_factor(session, shown=rules.CODE, at=at)
     return Enrolled(recovery_codes=codes, access=grant.access, expires_in=grant.expires_in)
+
+
+def remove_totp(*, by: UUID, session_id: UUID, code: str, at: datetime) -> None:
+    """Forget the authenticator app; takes a code of it, or a recovery code."""
+    if refused := _remove_totp(by=by, session_id=session_id, code=code, at=at):
+        raise refused
+
+
+@unit_of_work("identity", isolation="read committed")
+def _remove_totp(*, by: UUID, session_id: UUID, code: str, at: datetime) -> Refused | None:
+    ensure_recent(own_session(by=by, session_id=session_id), at)
+    if _authenticator(by, Authenticator.Type.TOTP) is None:
+        return NotEnrolled()
+    if refused := spend_code(user_id=by, code=code, at=at):
+        return refused
+    Authenticator.objects.filter(user_id=by, type=Authenticator.Type.TOTP).delete()
+    forget_idle_recovery_codes(user_id=by)
+    publish(events.CredentialsChanged(user_id=by, what="totp", occurred_at=at))
+    return None
+
+
+@unit_of_work("identity", isolation="read committed")
+def renew_recovery_codes(*, by: UUID, session_id: UUID, at: datetime) -> list[str]:
+    """A new set; the old codes are worth nothing. Takes a second factor of just now."""
+    session = own_session(by=by, session_id=session_id)
+    if not is_enrolled(user_id=by):
+        raise NotEnrolled
+    if session.mfa_at is None or at - session.mfa_at > rules.FRESH_SIGN_IN:
+        raise SignInAgain
+    Authenticator.objects.filter(user_id=by, type=Authenticator.Type.RECOVERY_CODES).delete()
+    publish(events.CredentialsChanged(user_id=by, what="recovery_codes", occurred_at=at))
+    return first_recovery_codes(person=session.user)
+
+
+def first_recovery_codes(*, person: User) -> list[str]:
+    """Recovery codes for somebody who has none; nothing where there are some. For an open unit of work."""
+    if _authenticator(person.pk, Authenticator.Type.RECOVERY_CODES):
+        return []
+    return list(RecoveryCodes.activate(person).generate_codes())
+
+
+def forget_idle_recovery_codes(*, user_id: UUID) -> None:
+    """Recovery codes go with the last second factor. For an open unit of work."""
+    if not is_enrolled(user_id=user_id):
+        Authenticator.objects.filter(user_id=user_id, type=Authenticator.Type.RECOVERY_CODES).delete()
 
 
 def step_up(*, by: UUID, session_id: UUID, code: str, at: datetime) -> AccessGrant:
@@ -132,25 +214,37 @@ def step_up(*, by: UUID, session_id: UUID, code: str, at: datetime) -> AccessGra
 
 @unit_of_work("identity", isolation="read committed")
 def _step_up(*, by: UUID, session_id: UUID, code: str, at: datetime) -> AccessGrant | Refused:
-    session = _own_session(by, session_id)
+    session = own_session(by=by, session_id=session_id)
     if not is_enrolled(user_id=by):
         return NotEnrolled()
-    return spend_code(user_id=by, code=code, at=at) or _note_second_factor(session, at=at)
+    refused = spend_code(user_id=by, code=code, at=at)
+    return refused or note_second_factor(session, shown=rules.CODE, at=at)
 
 
 def spend_code(*, user_id: UUID, code: str, at: datetime) -> Refused | None:
-    """Use up a code; answers why not, and counts the failure. For an open READ COMMITTED unit of work.
+    """Use up a code; answers why not, and counts the failure. For an open READ COMMITTED unit of work."""
+
+    def judge() -> Refused | None:
+        good = _spend_totp(user_id, code, at=at) or _spend_recovery_code(user_id, code)
+        return None if good else InvalidCode()
+
+    return through_door(user_id=user_id, at=at, judge=judge)
+
+
+def through_door(*, user_id: UUID, at: datetime, judge: Callable[[], Refused | None]) -> Refused | None:
+    """Let `judge` look at a second factor unless its door is shut, and count what it refuses.
 
     It answers instead of raising, because the count of failures must be committed.
     """
     door = lockout.locked_row(key=_door(user_id))
     if shut := lockout.refusal(door, at=at):
         return shut
-    if _spend_totp(user_id, code, at=at) or _spend_recovery_code(user_id, code):
+    refused = judge()
+    if refused:
+        door.count(at=at)
+    else:
         door.forget()
-        return None
-    door.count(at=at)
-    return InvalidCode()
+    return refused
 
 
 def _spend_totp(user_id: UUID, code: str, *, at: datetime) -> bool:
@@ -190,20 +284,11 @@ def _remember_step(authenticator: Authenticator, step: int, *, at: datetime) -> 
     authenticator.save()
 
 
-def _note_second_factor(session: Session, *, at: datetime) -> AccessGrant:
-    session.mfa_at = at
-    session.save(update_fields=["mfa_at", "pending_totp"])
+def note_second_factor(session: Session, *, shown: str, at: datetime) -> AccessGrant:
+    """The session has shown a second factor just now: a token that says so. For an open unit of work."""
+    session.mfa_at, session.mfa_with = at, shown
+    session.save(update_fields=["mfa_at", "mfa_with", "pending_totp"])
     return AccessGrant(access=tokens.access_token(session, at=at))
-
-
-def _own_session(user_id: UUID, session_id: UUID) -> Session:
-    # The person's row is locked first, so that two enrolments of one person stand in line.
-    person = User.objects.select_for_update(no_key=True).filter(pk=user_id, is_active=True).first()
-    session = Session.objects.filter(pk=session_id, user_id=user_id, revoked_at__isnull=True).first()
-    if person is None or session is None:
-        raise NotFound
-    session.user = person
-    return session
 
 
 def _door(user_id: UUID) -> str:

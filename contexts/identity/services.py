@@ -6,11 +6,20 @@ from uuid import UUID
 
 from django.utils.timezone import now
 
-from contexts.identity import sessions
+from contexts.identity import audit, coaching, consents, people, privacy, security_policy, sessions
 from contexts.identity.models import User
+from contexts.identity.people import Profile
+from contexts.identity.privacy import Zone
+from kernel.policy import SecurityRules
 from kernel.services import service
 
 WorkoutVisibility = Literal["private", "friends", "everyone"]
+_WORKOUTS: dict[str, WorkoutVisibility] = {
+    "nobody": "private",
+    "friends": "friends",
+    "groups": "friends",
+    "everyone": "everyone",
+}
 Sex = Literal["female", "male", "unspecified"]
 
 
@@ -39,7 +48,7 @@ class Physiology:
 @service
 def get_members(*, user_ids: list[UUID]) -> dict[UUID, Member]:
     """These people; those who do not exist are absent."""
-    fields = ("id", "display_name", "profile_visibility", "time_zone", "workout_visibility")
+    fields = ("id", "display_name", "visibility", "time_zone")
     return {person.pk: _member(person) for person in User.objects.filter(pk__in=user_ids).only(*fields)}
 
 
@@ -47,6 +56,24 @@ def get_members(*, user_ids: list[UUID]) -> dict[UUID, Member]:
 def get_member(*, user_id: UUID) -> Member | None:
     """One person, or none."""
     return get_members(user_ids=[user_id]).get(user_id)
+
+
+@service
+def get_profiles(*, viewer_id: UUID, user_ids: list[UUID]) -> dict[UUID, Profile]:
+    """These people as the viewer may see them; absent are the unknown, the blocked, and who shows nothing."""
+    return people.profiles(viewer_id=viewer_id, user_ids=user_ids, on=now().date())
+
+
+@service
+def get_profile(*, viewer_id: UUID, user_id: UUID) -> Profile | None:
+    """One person as the viewer may see them, or none."""
+    return get_profiles(viewer_id=viewer_id, user_ids=[user_id]).get(user_id)
+
+
+@service
+def get_privacy_zones(*, user_ids: list[UUID]) -> dict[UUID, list[Zone]]:
+    """The circles through which nobody but these people themselves is shown a route."""
+    return privacy.zones_of(user_ids=user_ids)
 
 
 @service
@@ -75,13 +102,50 @@ def session_is_active(*, session_id: UUID) -> bool:
     return sessions_are_active(session_ids=[session_id])[session_id]
 
 
+@service
+def get_consents(*, user_ids: list[UUID]) -> dict[UUID, list[str]]:
+    """The purposes each of these people agrees to at this moment; who does not exist agrees to nothing."""
+    return consents.given_purposes(user_ids=user_ids)
+
+
+@service
+def has_consent(*, user_id: UUID, purpose: str) -> bool:
+    """Whether a person agrees to a purpose at this moment."""
+    return purpose in get_consents(user_ids=[user_id])[user_id]
+
+
+@service
+def record_look(
+    *, actor: UUID, action: str, subjects: list[UUID], model: str, reason: str = "", address: str = ""
+) -> None:
+    """Write down that a member of staff looks at these people's data, before it is shown.
+
+    Refuses with `reason_required` where their role must say why and they did not.
+    """
+    network = sessions.Origin(address=address).network
+    look = audit.Look(action=action, model=model, actor=actor, subjects=subjects, reason=reason, network=network)
+    audit.record_look(look, at=now())
+
+
+@service
+def get_security_policy() -> SecurityRules:
+    """The rules in force over what the code declares; every process asks once a second."""
+    return security_policy.rules_in_force()
+
+
+@service
+def get_coach_scopes(*, coach_id: UUID, athlete_ids: list[UUID]) -> dict[UUID, list[str]]:
+    """What each of these athletes lets a coach see (`workout:read`, `health:read`); absent: nothing."""
+    return coaching.scopes_of(coach_id=coach_id, athlete_ids=athlete_ids)
+
+
 def _member(person: User) -> Member:
     return Member(
         user_id=person.pk,
         display_name=person.display_name,
-        is_public=person.profile_visibility == "everyone",
+        is_public=person.shown_to("display_name") == "everyone",
         time_zone=person.time_zone,
-        workout_visibility=cast(WorkoutVisibility, person.workout_visibility),
+        workout_visibility=_WORKOUTS[person.shown_to("workouts")],
     )
 
 

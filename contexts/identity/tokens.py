@@ -11,14 +11,15 @@ from datetime import datetime
 from typing import Any
 
 import jwt
-from django.conf import settings
+from django.utils.timezone import now
 from rest_framework_simplejwt.backends import TokenBackend
 from rest_framework_simplejwt.exceptions import TokenBackendError, TokenError
 from rest_framework_simplejwt.tokens import Token
 
 from contexts.identity import rules
 from contexts.identity.models import Session
-from kernel.access import ALGORITHM, AUDIENCE, ISSUER
+from kernel import keys
+from kernel.access import AUDIENCE, ISSUER
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,27 +40,26 @@ class AccessGrant:
 
 
 class KeyRing(TokenBackend):
-    """Signs with the current key and verifies with any key of the ring."""
+    """Signs with the ring's newest active key and verifies with any key of the ring."""
 
     def encode(self, payload: dict[str, Any]) -> str:
         """The signed token, its key named in the header."""
         claims = {**payload, "iss": self.issuer, "aud": self.audience}
-        return jwt.encode(
-            claims, self.prepared_signing_key, algorithm=self.algorithm, headers={"kid": settings.TOKEN_KID}
-        )
+        kid, key = keys.signing_key(at=now())
+        return jwt.encode(claims, key, algorithm=self.algorithm, headers={"kid": kid})
 
     def get_verifying_key(self, token: Any) -> Any:
         """The ring's key the header names; a name from outside the ring is refused, never looked up."""
-        kid = jwt.get_unverified_header(token).get("kid")
-        if kid not in settings.TOKEN_PUBLIC_KEYS:
-            raise TokenBackendError("unknown key")
-        return settings.TOKEN_PUBLIC_KEYS[kid]
+        try:
+            return keys.verifying_key(token)
+        except (KeyError, jwt.PyJWTError):
+            raise TokenBackendError("unknown key") from None
 
 
 @functools.cache
 def key_ring() -> KeyRing:
     """The ring of this process."""
-    return KeyRing(ALGORITHM, signing_key=settings.TOKEN_SIGNING_KEY, issuer=ISSUER, audience=AUDIENCE)
+    return KeyRing(keys.ALGORITHM, issuer=ISSUER, audience=AUDIENCE)
 
 
 class _RingToken(Token):
@@ -89,13 +89,15 @@ def access_token(session: Session, *, at: datetime) -> str:
     _begin(token, session, at=at)
     token.payload |= {
         "roles": person.held_roles,
-        "membership": person.membership,
+        "membership": person.membership_at(at),
         "age_band": rules.age_band(person.age(on=at.date())),
-        "amr": ["pwd", "otp"] if session.mfa_at else ["pwd"],
+        "amr": rules.methods_of(session.signed_in_with, second_factor=session.mfa_with if session.mfa_at else ""),
         "mfa_at": int(session.mfa_at.timestamp()) if session.mfa_at else None,
         "tz": person.time_zone,
-        "scopes": [],
+        "scopes": session.scopes,
     }
+    if session.app_id is not None:
+        token["client_id"], token["roles"] = str(session.app_id), ["member"]
     return str(token)
 
 

@@ -1,4 +1,4 @@
-"""Identity's aggregates: the person, their sessions, and the counts that shut doors."""
+"""The person, and what they say about themselves."""
 
 from datetime import date, datetime
 from typing import Any
@@ -7,7 +7,7 @@ from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
 from django.db.models.functions import Lower
 
 from contexts.identity import rules
@@ -59,17 +59,21 @@ class User(AbstractBaseUser, PermissionsMixin):
     hr_max = models.PositiveSmallIntegerField(null=True, blank=True, help_text="Measured, beats a minute.")
     time_zone = models.CharField(max_length=64, default="UTC")
     locale = models.CharField(max_length=2, choices=_choices(rules.LOCALES), default="en")
-    profile_visibility = models.CharField(
-        max_length=8, choices=_choices(rules.PROFILE_VISIBILITIES), default="private"
-    )
-    workout_visibility = models.CharField(
-        max_length=8, choices=_choices(rules.WORKOUT_VISIBILITIES), default="private"
+    units = models.CharField(max_length=8, choices=_choices(rules.UNITS), default="metric")
+    about = models.CharField(max_length=500, blank=True)
+    city = models.CharField(max_length=80, blank=True)
+    avatar_id = models.UUIDField(null=True, blank=True, help_text="A picture the media context keeps.")
+    visibility = models.JSONField(
+        default=dict, blank=True, help_text="Who may see a field, by its name; one that is not named: nobody."
     )
     membership = models.CharField(max_length=7, choices=_choices(rules.MEMBERSHIPS), default="free")
+    membership_until = models.DateTimeField(null=True, blank=True)
     roles = ArrayField(models.CharField(max_length=20), default=list, blank=True, help_text="Besides member.")
     is_staff = models.BooleanField(default=False)
     is_active = models.BooleanField(default=True, help_text="A blocked person is not active.")
     registered_at = models.DateTimeField(null=True)
+    confirmed_at = models.DateTimeField(null=True, help_text="When the address was shown to be theirs.")
+    password_changed_at = models.DateTimeField(null=True)
     owner_warned_at = models.DateTimeField(null=True, help_text="When a repeated registration was last reported.")
 
     objects = UserManager()
@@ -87,18 +91,33 @@ class User(AbstractBaseUser, PermissionsMixin):
             _one_of("sex", rules.SEXES),
             _one_of("locale", rules.LOCALES),
             _one_of("membership", rules.MEMBERSHIPS),
-            _one_of("profile_visibility", rules.PROFILE_VISIBILITIES),
-            _one_of("workout_visibility", rules.WORKOUT_VISIBILITIES),
+            _one_of("units", rules.UNITS),
             _within("body_mass_kg", rules.BODY_MASS_KG),
             _within("hr_max", rules.HR_MAX_BPM),
         ]
         permissions = [
             ("block_user", "Can block and unblock people"),
             ("view_physiology", "Can see birth date, sex, body mass and heart rate limit"),
+            ("view_address", "Can see e-mail addresses unmasked"),
+            ("grant_membership", "Can make people premium or PRO, and take it away"),
         ]
 
     def __str__(self) -> str:
         return self.display_name
+
+    def membership_at(self, at: datetime) -> str:
+        """What they are entitled to at a moment: a tier that has run out counts as free."""
+        is_over = self.membership_until is not None and self.membership_until <= at
+        return "free" if is_over else self.membership
+
+    @property
+    def shown_to_whom(self) -> dict[str, str]:
+        """Who may see each field of the profile."""
+        return {field: self.shown_to(field) for field in rules.VISIBLE_FIELDS}
+
+    def shown_to(self, field: str) -> str:
+        """Who may see this field: nobody, friends, groups or everyone (ID-7)."""
+        return str(self.visibility.get(field, "nobody"))
 
     @property
     def held_roles(self) -> list[str]:
@@ -110,93 +129,76 @@ class User(AbstractBaseUser, PermissionsMixin):
         return rules.age_on(self.birth_date, on)
 
 
-class Session(models.Model):
-    """One sign-in on one device. Its id is the `sid` of every token given out for it."""
+class MembershipPeriod(models.Model):
+    """A time in which somebody is premium or PRO, and why (ID-9). The one in force is copied to the person."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="sessions")
-    started_at = models.DateTimeField()
-    last_seen_at = models.DateTimeField(help_text="Moves with each refresh, so to about ten minutes.")
-    address = models.CharField(max_length=45, help_text="The network it came from, not the host.")
-    user_agent = models.CharField(max_length=200, blank=True)
-    mfa_at = models.DateTimeField(null=True, help_text="When a second factor was last shown.")
-    pending_totp = models.TextField(blank=True, help_text="A seed being enrolled, encrypted.")
-    revoked_at = models.DateTimeField(null=True)
-
-    class Meta:
-        indexes = [
-            models.Index(fields=["user", "-started_at"], name="identity_session_of_user"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.user_id} since {self.started_at:%Y-%m-%d %H:%M}"
-
-    @property
-    def is_open(self) -> bool:
-        """Whether tokens of this session are honoured."""
-        return self.revoked_at is None and self.user.is_active
-
-
-class RefreshToken(models.Model):
-    """A refresh token given out, by the SHA-256 of its id. Each is used once and has one successor (I3)."""
-
-    jti_sha256 = models.CharField(max_length=64, primary_key=True)
-    session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="refresh_tokens")
-    parent = models.OneToOneField("self", on_delete=models.SET_NULL, null=True, related_name="successor")
-    issued_at = models.DateTimeField()
-    expires_at = models.DateTimeField()
-    used_at = models.DateTimeField(null=True)
-
-    class Meta:
-        indexes = [models.Index(fields=["expires_at"], name="identity_refresh_expired")]
-
-    def __str__(self) -> str:
-        return f"{self.session_id} issued {self.issued_at:%Y-%m-%d %H:%M}"
-
-
-class Lockout(models.Model):
-    """Failed tries at one door: an account from one address, or a person's second factor.
-
-    The key is a keyed digest, so the table names nobody and counts for unknown addresses just the same.
-    """
-
-    key = models.CharField(max_length=64, primary_key=True)
-    failures = models.PositiveSmallIntegerField(default=0)
-    lockouts = models.PositiveSmallIntegerField(default=0)
-    last_failed_at = models.DateTimeField(null=True)
-    locked_until = models.DateTimeField(null=True)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="membership_periods")
+    tier = models.CharField(max_length=7, choices=_choices(rules.MEMBERSHIPS[1:]))
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    reason = models.CharField(max_length=200)
+    granted_by = models.UUIDField(null=True)
+    ended_at = models.DateTimeField(null=True, help_text="When it was taken away before its time.")
 
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=Q(failures__lt=rules.MAX_FAILURES)
-                | Q(failures=rules.MAX_FAILURES, locked_until__gt=F("last_failed_at")),
-                name="identity_lockout_after_five",
+                condition=Q(ends_at__gt=models.F("starts_at")), name="identity_membership_ends_after_it_starts"
             ),
         ]
-        indexes = [models.Index(fields=["last_failed_at"], name="identity_lockout_old")]
+        indexes = [models.Index(fields=["user", "-starts_at"], name="identity_membership_of_user")]
 
     def __str__(self) -> str:
-        return f"{self.failures} failures"
+        return f"{self.tier} until {self.ends_at:%Y-%m-%d}"
 
-    @property
-    def known(self) -> rules.Failures:
-        """The count as the rules see it."""
-        return rules.Failures(
-            failures=self.failures,
-            lockouts=self.lockouts,
-            last_failed_at=self.last_failed_at,
-            locked_until=self.locked_until,
-        )
 
-    def count(self, *, at: datetime) -> None:
-        """One failure more."""
-        after = rules.after_failure(self.known, at=at)
-        self.failures, self.lockouts = after.failures, after.lockouts
-        self.last_failed_at, self.locked_until = after.last_failed_at, after.locked_until
-        self.save()
+class CoachGrant(models.Model):
+    """What an athlete lets a coach do with their data, by scope, until it is taken back."""
 
-    def forget(self) -> None:
-        """The right answer was given: start from nothing."""
-        self.failures, self.lockouts, self.last_failed_at, self.locked_until = 0, 0, None, None
-        self.save()
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    athlete = models.ForeignKey(User, on_delete=models.CASCADE, related_name="coach_grants")
+    coach = models.ForeignKey(User, on_delete=models.CASCADE, related_name="athlete_grants")
+    scopes = ArrayField(models.CharField(max_length=40))
+    granted_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["athlete", "coach"], condition=Q(revoked_at__isnull=True), name="identity_one_grant_a_coach"
+            ),
+            models.CheckConstraint(
+                condition=~Q(athlete=models.F("coach")), name="identity_nobody_coaches_themselves"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.coach_id} coaches {self.athlete_id}"
+
+
+class PrivacyZone(models.Model):
+    """A circle around a home or a workplace that others must not see (ID-7). Its centre is encrypted at rest."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="privacy_zones")
+    name = models.CharField(max_length=40)
+    sealed_centre = models.TextField(help_text="Latitude and longitude in degrees, encrypted.")
+    radius_m = models.PositiveIntegerField()
+
+    def __str__(self) -> str:
+        return f"zone of {self.user_id}"
+
+
+class Friendship(models.Model):
+    """What social announced, kept here so that a profile can be shown to friends; `user_a` is the smaller id."""
+
+    user_a = models.UUIDField()
+    user_b = models.UUIDField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user_a", "user_b"], name="identity_friends_once")]
+        indexes = [models.Index(fields=["user_b"], name="identity_friends_of_b")]
+
+    def __str__(self) -> str:
+        return f"{self.user_a} and {self.user_b}"
