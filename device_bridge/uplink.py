@@ -122,6 +122,7 @@ def _retry_after(response: httpx.Response) -> float | None:
 
 UNWELCOME = {
     "device_unknown": "The server does not know this device: register it again and use the new secret.",
+    "consent_required": "The wearer does not agree to health data being processed: readings wait here until they do.",
     "signature_invalid": "The server does not accept this device's secret: check the credentials.",
     "signature_expired": "This machine's clock is more than five minutes away from the server's: set it.",
 }

@@ -6,8 +6,10 @@ from uuid import UUID
 from django.utils.timezone import now
 
 from contexts.gamification import broadcasting, events, leaderboards, rules, scoring
+from contexts.identity import events as identity
 from contexts.workout import events as workout
-from kernel.bus import on
+from kernel import personal_data
+from kernel.bus import on, publish
 from kernel.databases import run_after_commit
 
 
@@ -50,3 +52,29 @@ def move_boards(updates: list[events.LeaderboardUpdated]) -> None:
     for board, users in moved.items():
         leaderboards.refresh(board, users=sorted(users))
     run_after_commit(lambda: broadcasting.announce(moved, at=now()))
+
+
+def _hand_out(event: identity.UserExportRequested) -> dict[str, int]:
+    return personal_data.export("gamification", event.user_id, personal_data.part_of(event.export_id, "gamification"))
+
+
+@on(identity.UserExportRequested, asks=_hand_out)
+def hand_out_personal_data(event: identity.UserExportRequested, rows: dict[str, int]) -> None:
+    """A person wants everything about them: our part is in the storage before we say so."""
+    publish(
+        events.PersonalDataExported(
+            user_id=event.user_id, export_id=event.export_id, rows=rows, occurred_at=event.occurred_at
+        )
+    )
+
+
+def _erase(event: identity.UserErased | identity.ErasureRepeated) -> None:
+    personal_data.erase("gamification", event.user_id)
+
+
+@on(identity.UserErased, identity.ErasureRepeated, asks=_erase)
+def erase_person(event: identity.UserErased | identity.ErasureRepeated, _: None) -> None:
+    """An account is erased: in units of work of their own, before we say that nothing is left."""
+    publish(
+        events.PersonalDataErased(user_id=event.user_id, erasure_id=event.erasure_id, occurred_at=event.occurred_at)
+    )

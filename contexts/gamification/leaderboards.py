@@ -23,6 +23,8 @@ from kernel.databases import redis_client
 log = logging.getLogger(__name__)
 TOP = 20
 NEIGHBOURS = 3
+DAYS_KEPT = 45
+"""A board that counts an older day than this has left Redis."""
 
 Scored = list[tuple[bytes, float]]
 """Members with their scores, as Redis answers."""
@@ -115,7 +117,7 @@ def rebuild(board: rules.Board) -> int:
 
 def kept_boards(*, at: datetime) -> list[rules.Board]:
     """The boards with points which Redis should still hold at `at`."""
-    since = (at - timedelta(days=45)).date()
+    since = (at - timedelta(days=DAYS_KEPT)).date()
     days = UserDay.objects.filter(local_day__gte=since, points__gt=0).order_by().values_list("local_day", flat=True)
     boards = {board for day in days.distinct() for board in rules.boards_of(day)}
     return sorted(board for board in boards if board.forgotten_at > at)

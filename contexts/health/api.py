@@ -36,6 +36,7 @@ class DeviceItem(serializers.Serializer):
     kind = serializers.CharField()
     connected_at = serializers.DateTimeField()
     revoked_at = serializers.DateTimeField(allow_null=True)
+    suspended_at = serializers.DateTimeField(allow_null=True, help_text="Since when consent is withdrawn.")
 
 
 class NewReading(serializers.Serializer):

@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from django.db.models import QuerySet
+
 from contexts.health import events, rules, sealing
 from contexts.health.models import Device
+from contexts.identity import services as identity
 from kernel.bus import publish
 from kernel.databases import run_after_commit, unit_of_work
 from kernel.errors import NotFound, Refused
@@ -18,6 +21,12 @@ class TooManyDevices(Refused):
     """You have as many devices connected as one person can wear; let one go first."""
 
 
+class ConsentRequired(Refused):
+    """Health data are processed with your consent only: POST /api/v1/identity/consents."""
+
+    status = 403
+
+
 @dataclass(frozen=True, slots=True)
 class KnownDevice:
     """What a request needs to know of a device, its secret in the clear: lives in memory only, and briefly."""
@@ -26,12 +35,20 @@ class KnownDevice:
     device_id: UUID
     user_id: UUID
     connected_at: datetime
+    is_suspended: bool
     secret: bytes
 
 
-@unit_of_work("health")
 def connect_device(*, name: str, kind: str, by: UUID, at: datetime) -> tuple[Device, str]:
-    """Connect a device to its owner; returns it and its secret, which is not to be had again."""
+    """Connect a device to its owner, who has agreed; returns it and its secret, which is not to be had again."""
+    if not identity.has_consent(user_id=by, purpose=rules.PURPOSE):
+        raise ConsentRequired(purpose=rules.PURPOSE)
+    return add_device(name=name, kind=kind, by=by, at=at)
+
+
+@unit_of_work("health")
+def add_device(*, name: str, kind: str, by: UUID, at: datetime) -> tuple[Device, str]:
+    """Write a new device down; whether its owner has agreed is looked at again when it is announced."""
     if Device.objects.filter(user_id=by, revoked_at=None).count() >= rules.MAX_DEVICES:
         raise TooManyDevices
     device = Device(user_id=by, name=name, kind=kind, connected_at=at)
@@ -58,7 +75,32 @@ def revoke_device(*, device_id: UUID, by: UUID | None, at: datetime) -> None:
     run_after_commit(lambda: _known.pop(device_id, None) and None)
 
 
+@unit_of_work("health")
+def suspend_devices(*, user_id: UUID, at: datetime) -> None:
+    """Take nothing more from a person's devices: their consent was withdrawn."""
+    running = Device.objects.filter(user_id=user_id, suspended_at=None)
+    _set_suspended(running, at)
+
+
+@unit_of_work("health")
+def resume_devices(*, user_id: UUID) -> None:
+    """Let a person's devices go on: they have agreed again."""
+    _set_suspended(Device.objects.filter(user_id=user_id, suspended_at__isnull=False), None)
+
+
+def _set_suspended(devices: QuerySet[Device], at: datetime | None) -> None:
+    changed = list(devices.select_for_update().values_list("device_id", flat=True))
+    Device.objects.filter(device_id__in=changed).update(suspended_at=at)
+    run_after_commit(lambda: [_known.pop(device_id, None) for device_id in changed] and None)
+
+
 _known: dict[UUID, tuple[float, KnownDevice]] = {}
+
+
+def look_again(known: KnownDevice) -> KnownDevice | None:
+    """The device as it is in the database now, whatever was remembered."""
+    _known.pop(known.device_id, None)
+    return known_device(known.device_id)
 
 
 def known_device(device_id: UUID) -> KnownDevice | None:
@@ -78,6 +120,7 @@ def known_device(device_id: UUID) -> KnownDevice | None:
         device_id=device_id,
         user_id=device.user_id,
         connected_at=device.connected_at,
+        is_suspended=device.suspended_at is not None,
         secret=sealing.unseal(bytes(device.sealed_secret), device_id=device_id),
     )
     _known[device_id] = (now + rules.DEVICE_CACHED.total_seconds(), known)

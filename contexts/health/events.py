@@ -27,3 +27,32 @@ class HealthMetricRecorded(DomainEvent, key="user_id"):
     first_at: datetime
     last_at: datetime
     count: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class MedicalDataRead(DomainEvent, key="user_id"):
+    """Somebody looked at a person's measurements of a stream, with this second factor, perhaps through an app."""
+
+    access_id: UUID
+    user_id: UUID
+    by: UUID
+    measured: str
+    mfa_at: datetime
+    app_id: UUID | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PersonalDataExported(DomainEvent, key="user_id"):
+    """Health has left its part of an export; `rows` counts them by table."""
+
+    user_id: UUID
+    export_id: UUID
+    rows: dict[str, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PersonalDataErased(DomainEvent, key="user_id"):
+    """Health has nothing about this person any more."""
+
+    user_id: UUID
+    erasure_id: UUID

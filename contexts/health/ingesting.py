@@ -17,10 +17,12 @@ from django.db import IntegrityError, connections
 
 from contexts.health import events, rules
 from contexts.health.decoding import Columns, Rejection, decode
-from contexts.health.devices import KnownDevice
+from contexts.health.devices import ConsentRequired, KnownDevice, look_again
 from contexts.health.rules import Stream
+from contexts.health.signatures import DeviceUnknown
 from kernel.bus import publish
 from kernel.databases import require_unit_of_work, sqlstate_of, unit_of_work
+from kernel.errors import Refused
 from kernel.models import uuid7
 from kernel.timescale.columns import Floats, Instants, Integers, SmallIntegers
 
@@ -28,11 +30,14 @@ UNIQUE_VIOLATION = "23505"
 MARK_BITS = 2**31 - 1
 
 _STORE = """
-    WITH stored AS (
+    WITH live AS (
+        SELECT FROM health_device
+        WHERE number = %(device)s::integer AND revoked_at IS NULL AND suspended_at IS NULL
+    ), stored AS (
         INSERT INTO health_reading (time, value, device_number, sequence, mark, stream)
         SELECT time, value, %(device)s::integer, sequence, %(mark)s::integer, stream
         FROM unnest(%(times)b, %(values)b, %(sequences)b, %(streams)b) AS arrived (time, value, sequence, stream)
-        {unless_known}
+        WHERE EXISTS (SELECT FROM live) {unless_known}
         RETURNING time
     ), counted AS (
         SELECT count(*)::integer AS count, min(time) AS first_at, max(time) AS last_at FROM stored
@@ -42,11 +47,11 @@ _STORE = """
                %(at)s::timestamptz
         FROM counted WHERE count > 0
     )
-    SELECT count, first_at, last_at FROM counted
+    SELECT count, first_at, last_at, EXISTS (SELECT FROM live) FROM counted
 """
 STORE_NEW = _STORE.format(
     unless_known="""
-        WHERE NOT EXISTS (
+        AND NOT EXISTS (
             SELECT FROM health_reading AS known
             WHERE known.device_number = %(device)s::integer AND known.stream = (%(streams)b)[1]
               AND known.time = (%(times)b)[1] AND known.sequence = (%(sequences)b)[1])
@@ -67,8 +72,10 @@ class Receipt:
 def record_readings(*, body: bytes, by: KnownDevice, at: datetime) -> Receipt:
     """Store what is new in a signed request; when this returns, nothing accepted can be lost any more.
 
-    Raises `BadJson` and `InvalidInput` for a body that is no batch at all.
+    Raises `BadJson` and `InvalidInput` for a body that is no batch at all, `ConsentRequired` without consent.
     """
+    if by.is_suspended:
+        raise ConsentRequired(purpose=rules.PURPOSE)
     columns, rejected = decode(
         body, earliest=rules.earliest(connected_at=by.connected_at), latest=rules.latest(at=at)
     )
@@ -88,9 +95,11 @@ def store_batch(*, columns: Columns, by: KnownDevice, at: datetime, statement: s
     """Store the readings that are not there yet and announce them; returns how many these were."""
     batch_id = uuid7()
     values = _parameters(columns, by=by, at=at, batch_id=batch_id)
-    count, first_at, last_at = _run(statement, values)
+    count, first_at, last_at, is_live = _run(statement, values)
+    if not is_live:
+        raise _refusal(by)
     if count == 0 and statement is STORE_NEW:
-        count, first_at, last_at = _run(STORE_MISSING, values)
+        count, first_at, last_at, _ = _run(STORE_MISSING, values)
     if count:
         publish(
             events.HealthMetricRecorded(
@@ -120,7 +129,12 @@ def _parameters(columns: Columns, *, by: KnownDevice, at: datetime, batch_id: UU
     }
 
 
-def _run(statement: str, values: dict[str, Any]) -> tuple[int, datetime, datetime]:
+def _refusal(by: KnownDevice) -> Refused:
+    """Why a device that was remembered as good may store nothing: it was let go, or suspended, a moment ago."""
+    return DeviceUnknown() if look_again(by) is None else ConsentRequired(purpose=rules.PURPOSE)
+
+
+def _run(statement: str, values: dict[str, Any]) -> tuple[int, datetime, datetime, bool]:
     """Run it on the driver's own cursor: binary parameters, prepared once per connection."""
     connection = connections[require_unit_of_work("health")]
     connection.ensure_connection()
@@ -129,4 +143,4 @@ def _run(statement: str, values: dict[str, Any]) -> tuple[int, datetime, datetim
     with connection.wrap_database_errors, psycopg.Cursor(raw) as cursor:
         found = cursor.execute(statement, values, prepare=True, binary=True).fetchone()
     assert found is not None
-    return found[0], found[1], found[2]
+    return found[0], found[1], found[2], found[3]

@@ -3,6 +3,7 @@
 from contexts.health import rules
 from contexts.health.models import MFA_WAS_RECENT
 from contexts.health.rules import PLAUSIBLE
+from kernel.access import CONNECTION_LASTS
 from kernel.observability import invariant
 
 
@@ -61,8 +62,19 @@ def readings_are_of_their_time() -> str:
 
 @invariant("health", "H8", "Nobody looked at medical data without a recent second factor")
 def looks_had_a_second_factor() -> str:
-    """One row a look; `mfa_at` cannot be empty."""
+    """One row a look; `mfa_at` cannot be empty. An app's is the one under which it was let in."""
     return f"""
         SELECT access_id FROM health_access
-        WHERE mfa_at < at - interval '{MFA_WAS_RECENT.total_seconds()} seconds' OR mfa_at > at + interval '1 minute'
+        WHERE mfa_at > at + interval '1 minute' OR mfa_at < at - CASE WHEN app_id IS NULL
+            THEN interval '{MFA_WAS_RECENT.total_seconds()} seconds'
+            ELSE interval '{CONNECTION_LASTS.total_seconds()} seconds' END
+    """
+
+
+@invariant("health", "P3", "Nothing is recorded from a person who has withdrawn their consent")
+def nothing_is_recorded_without_consent() -> str:
+    """`suspended_at` is when the withdrawal reached the device; a batch under way had looked a moment before."""
+    return f"""
+        SELECT batch_id FROM health_batch JOIN health_device ON number = device_number
+        WHERE recorded_at > suspended_at + interval '{rules.WITHDRAWN_WITHIN.total_seconds()} seconds'
     """

@@ -10,9 +10,11 @@ from django.db.models import Avg, Count, Max, Min
 from timescale.db.models.expressions import TimeBucket
 
 from contexts.health import rules
+from contexts.health.events import MedicalDataRead
 from contexts.health.models import Access, Device, Reading
 from contexts.health.rules import Stream
 from kernel.access import MfaRequired, Principal
+from kernel.bus import publish
 from kernel.databases import alias_of, unit_of_work
 from kernel.errors import InvalidInput
 from kernel.observability import correlation_id
@@ -63,15 +65,27 @@ def note_access(
     """Write down who looks at whose medical data. Without a recent second factor nobody does: `MfaRequired`."""
     if by.mfa_at is None:
         raise MfaRequired
-    Access.objects.create(
+    access = Access.objects.create(
         by=by.user_id,
         subject_id=subject_id,
         stream=stream.name,
         since=since,
         until=until,
         mfa_at=by.mfa_at,
+        app_id=by.app_id,
         at=at,
         correlation_id=correlation_id(),
+    )
+    publish(
+        MedicalDataRead(
+            access_id=access.access_id,
+            user_id=subject_id,
+            by=by.user_id,
+            measured=stream.name,
+            mfa_at=by.mfa_at,
+            app_id=by.app_id,
+            occurred_at=at,
+        )
     )
 
 

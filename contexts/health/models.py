@@ -6,7 +6,7 @@ from django.db import models
 from timescale.db.models.fields import TimescaleDateTimeField
 
 from contexts.health import rules
-from kernel.access import MFA_IS_RECENT
+from kernel.access import CONNECTION_LASTS, MFA_IS_RECENT
 from kernel.models import uuid7
 
 MFA_WAS_RECENT = MFA_IS_RECENT + timedelta(minutes=1)
@@ -27,6 +27,7 @@ class Device(models.Model):
     sealed_secret = models.BinaryField()
     connected_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True)
+    suspended_at = models.DateTimeField(null=True, help_text="When consent to process health data was withdrawn.")
 
     def __str__(self) -> str:
         return f"{self.kind} {self.device_id}"
@@ -105,6 +106,9 @@ class Access(models.Model):
     since = models.DateTimeField()
     until = models.DateTimeField()
     mfa_at = models.DateTimeField()
+    app_id = models.UUIDField(
+        null=True, help_text="The app that looked for them; it was let in under a second factor."
+    )
     at = models.DateTimeField()
     correlation_id = models.CharField(max_length=64)
 
@@ -113,6 +117,8 @@ class Access(models.Model):
         indexes = [models.Index(fields=["subject_id", "at"], name="health_access_subject")]
         constraints = [
             models.CheckConstraint(
-                condition=models.Q(mfa_at__gte=models.F("at") - MFA_WAS_RECENT), name="health_access_had_recent_mfa"
+                condition=models.Q(mfa_at__gte=models.F("at") - MFA_WAS_RECENT)
+                | models.Q(app_id__isnull=False, mfa_at__gte=models.F("at") - CONNECTION_LASTS),
+                name="health_access_had_recent_mfa",
             )
         ]

@@ -3,6 +3,12 @@
 from datetime import datetime, timedelta
 from enum import IntEnum
 
+PURPOSE = "health_processing"
+"""What a person must have agreed to before anything of their health is taken in."""
+
+WITHDRAWN_WITHIN = timedelta(seconds=5)
+"""How long a request that is being stored when consent is withdrawn may take to end."""
+
 MAX_DEVICES = 20
 """Devices a person has connected at one time."""
 

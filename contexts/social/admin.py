@@ -12,6 +12,7 @@ from kernel.admin import LookOnly, LookOnlyAdmin
 
 @admin.register(Friendship)
 class FriendshipAdmin(LookOnlyAdmin):
+    whose = ("user_low", "user_high")
     list_display = ("id", "user_low", "user_high", "state", "asked_by", "asked_at", "settled_at")
     list_filter = ("state",)
     search_fields = ("=user_low", "=user_high")
@@ -20,6 +21,7 @@ class FriendshipAdmin(LookOnlyAdmin):
 
 @admin.register(FriendRequestQuota)
 class FriendRequestQuotaAdmin(LookOnlyAdmin):
+    whose = ("sender_id",)
     list_display = ("sender_id", "day", "sent")
     list_filter = ("day",)
     search_fields = ("=sender_id",)
@@ -28,6 +30,7 @@ class FriendRequestQuotaAdmin(LookOnlyAdmin):
 
 @admin.register(FeedEntry)
 class FeedEntryAdmin(LookOnlyAdmin):
+    whose = ("author_id",)
     list_display = ("id", "author_id", "sport", "ended_at", "duration_s", "visibility")
     list_filter = ("sport", "visibility")
     search_fields = ("=author_id", "=session_id")
@@ -53,6 +56,7 @@ class RoomAdmin(LookOnlyAdmin):
 
 @admin.register(Message)
 class MessageAdmin(LookOnlyAdmin):
+    whose, sensitive = ("author_id",), True
     list_display = ("id", "room_id", "seq", "author_id", "text", "sent_at", "hidden_at")
     list_filter = (("hidden_at", admin.EmptyFieldListFilter),)
     search_fields = ("=room__id", "=author_id", "text")

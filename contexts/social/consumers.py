@@ -30,6 +30,7 @@ class Chat(Socket):
     """A member's rooms, live."""
 
     access = member
+    app_scope = "social:write"
 
     async def opened(self) -> None:
         """Listen first and look afterwards, so that nothing said in between is missed."""

@@ -12,3 +12,20 @@ class FriendshipEstablished(DomainEvent, key="user_a"):
 
     user_a: UUID
     user_b: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
+class PersonalDataExported(DomainEvent, key="user_id"):
+    """The social context has left its part of an export; `rows` counts them by table."""
+
+    user_id: UUID
+    export_id: UUID
+    rows: dict[str, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PersonalDataErased(DomainEvent, key="user_id"):
+    """The social context has nothing about this person any more."""
+
+    user_id: UUID
+    erasure_id: UUID

@@ -59,14 +59,14 @@ def nothing_private_in_the_feed() -> str:
 @invariant(
     "social",
     "S11",
-    "A direct room holds its pair, who wrote is a member, nobody has read ahead",
+    "A direct room holds its pair, who wrote is a member or was erased, nobody has read ahead",
 )
 def rooms_hold_their_members() -> str:
-    return """
+    return f"""
         SELECT r.id, m.user_id FROM social_room r JOIN social_membership m ON m.room_id = r.id
         WHERE m.last_read_seq > r.last_seq
             OR (r.kind = 'direct' AND m.user_id NOT IN (r.user_low, r.user_high))
         UNION ALL
         SELECT DISTINCT s.room_id, s.author_id FROM social_message s
-        WHERE NOT EXISTS (
+        WHERE s.author_id <> '{rules.NOBODY}' AND NOT EXISTS (
             SELECT 1 FROM social_membership m WHERE m.room_id = s.room_id AND m.user_id = s.author_id)"""

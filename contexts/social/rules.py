@@ -24,6 +24,9 @@ MESSAGES_PER_SECOND = 5.0
 SHARED = ("friends", "everyone")
 """SO-4. Visibilities of a workout that bring it into friends' feeds; everything else is private."""
 
+NOBODY = UUID(int=0)
+"""Stands where an erased person was named."""
+
 _CLIENT_MESSAGE_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 

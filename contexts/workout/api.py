@@ -165,8 +165,8 @@ class OneSession(Endpoint):
 
     @extend_schema(operation_id="show_session", responses=SessionDetails)
     def get(self, request: Request, session_id: UUID) -> Response:
-        """The session with its summary."""
-        return Response(details_of(history.own_session(session_id=session_id, by=request.user.user_id)))
+        """The session with its summary. A coach whom the athlete lets see their workouts sees it too."""
+        return Response(details_of(history.shown_session(session_id=session_id, by=request.user.user_id, at=now())))
 
 
 class StreamsOfSession(Endpoint):
@@ -177,10 +177,10 @@ class StreamsOfSession(Endpoint):
     @extend_schema(operation_id="show_session_streams", responses=SessionStreams)
     def get(self, request: Request, session_id: UUID) -> Response:
         """Every stream of a completed session; none yet while it is under way (its socket shows them live)."""
-        session = history.own_session(session_id=session_id, by=request.user.user_id)
+        session = history.shown_session(session_id=session_id, by=request.user.user_id, at=now())
         streams = [
             {"kind": kind, "offsets_s": offsets, "values": values}
-            for kind, offsets, values in history.streams_of(session=session)
+            for kind, offsets, values in history.shown_streams(session=session, by=request.user.user_id)
         ]
         head = {"session_id": session.id, "started_at": session.started_at, "revision": session.revision}
         return Response({**head, "streams": streams})

@@ -46,3 +46,29 @@ class PersonalRecordAchieved(DomainEvent, key="session_id"):
     record: str
     value: float
     previous: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PersonalDataExported(DomainEvent, key="user_id"):
+    """Workout has left its part of an export; `rows` counts them by table."""
+
+    user_id: UUID
+    export_id: UUID
+    rows: dict[str, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PersonalDataErased(DomainEvent, key="user_id"):
+    """Workout has nothing about this person any more."""
+
+    user_id: UUID
+    erasure_id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkoutViewed(DomainEvent, key="user_id"):
+    """Somebody whom the athlete allowed to, a coach, looked at one of their sessions."""
+
+    session_id: UUID
+    user_id: UUID
+    by: UUID

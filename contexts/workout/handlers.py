@@ -2,9 +2,11 @@
 
 from contexts.health import events as health
 from contexts.health import services as health_services
+from contexts.identity import events as identity
 from contexts.social import events as social
-from contexts.workout import sampling, watching
-from kernel.bus import on
+from contexts.workout import events, sampling, watching
+from kernel import personal_data
+from kernel.bus import on, publish
 
 
 def _readings_of_sessions(event: health.HealthMetricRecorded) -> list[health_services.Reading]:
@@ -25,3 +27,29 @@ def take_readings_into_sessions(event: health.HealthMetricRecorded, readings: li
 def let_friends_watch(event: social.FriendshipEstablished) -> None:
     """Friends may follow each other's sessions, as far as these are shared."""
     watching.befriend(user_a=event.user_a, user_b=event.user_b)
+
+
+def _hand_out(event: identity.UserExportRequested) -> dict[str, int]:
+    return personal_data.export("workout", event.user_id, personal_data.part_of(event.export_id, "workout"))
+
+
+@on(identity.UserExportRequested, asks=_hand_out)
+def hand_out_personal_data(event: identity.UserExportRequested, rows: dict[str, int]) -> None:
+    """A person wants everything about them: our part is in the storage before we say so."""
+    publish(
+        events.PersonalDataExported(
+            user_id=event.user_id, export_id=event.export_id, rows=rows, occurred_at=event.occurred_at
+        )
+    )
+
+
+def _erase(event: identity.UserErased | identity.ErasureRepeated) -> None:
+    personal_data.erase("workout", event.user_id)
+
+
+@on(identity.UserErased, identity.ErasureRepeated, asks=_erase)
+def erase_person(event: identity.UserErased | identity.ErasureRepeated, _: None) -> None:
+    """An account is erased: in units of work of their own, before we say that nothing is left."""
+    publish(
+        events.PersonalDataErased(user_id=event.user_id, erasure_id=event.erasure_id, occurred_at=event.occurred_at)
+    )

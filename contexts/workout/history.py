@@ -7,8 +7,11 @@ from uuid import UUID
 
 from django.db import connections
 
+from contexts.identity import services as identity
+from contexts.workout import events, privacy
 from contexts.workout.models import Stream, TrainingSession
-from kernel.databases import alias_of
+from kernel.bus import publish
+from kernel.databases import alias_of, unit_of_work
 from kernel.errors import InvalidInput, NotFound
 from kernel.http import decode_cursor, encode_cursor
 
@@ -71,6 +74,38 @@ def own_session(*, session_id: UUID, by: UUID) -> TrainingSession:
     if session is None:
         raise NotFound
     return session
+
+
+def shown_session(*, session_id: UUID, by: UUID, at: datetime) -> TrainingSession:
+    """A session as its athlete sees it, or a coach whom they let see their workouts; for others it does not exist.
+
+    A coach's look is announced before anything is shown. Asks identity, so not for an open unit of work.
+    """
+    session = TrainingSession.objects.filter(id=session_id).first()
+    if session is None:
+        raise NotFound
+    if session.user_id == by:
+        return session
+    granted = identity.get_coach_scopes(coach_id=by, athlete_ids=[session.user_id]).get(session.user_id, [])
+    if "workout:read" not in granted:
+        raise NotFound
+    _announce_look(session, by=by, at=at)
+    return session
+
+
+@unit_of_work("workout")
+def _announce_look(session: TrainingSession, *, by: UUID, at: datetime) -> None:
+    publish(events.WorkoutViewed(session_id=session.id, user_id=session.user_id, by=by, occurred_at=at))
+
+
+def shown_streams(*, session: TrainingSession, by: UUID) -> list[tuple[str, list[float], list[float]]]:
+    """The streams; to others than the athlete without the places inside the athlete's privacy zones."""
+    streams = list(streams_of(session=session))
+    if session.user_id == by:
+        return streams
+    zones = identity.get_privacy_zones(user_ids=[session.user_id])[session.user_id]
+    circles = [(zone.latitude, zone.longitude, float(zone.radius_m)) for zone in zones]
+    return privacy.outside(streams, circles=circles)
 
 
 def streams_of(*, session: TrainingSession) -> Iterator[tuple[str, list[float], list[float]]]:
