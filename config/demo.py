@@ -3,13 +3,21 @@
 Nothing here knows Django or a database: it speaks HTTP, so what it makes is what the API makes; only the staff get
 their roles by the operator's command. It may be run at every start: each step finds what an earlier run has left and
 changes nothing more. The people it may sign in as are left in FOLDER/demo.json, the strap's credentials in
-FOLDER/bridge.json, both for their owner's eyes only.
+FOLDER/bridge.json, the seeds of the staff's authenticator apps in FOLDER/demo-codes.json: for their owner's eyes
+only.
+
+`python -m config.demo code Mira`: the six digits that Mira's authenticator app would show now.
 """
 
+import base64
+import hashlib
+import hmac
 import json
 import math
+import os
 import random
 import secrets
+import struct
 import subprocess
 import sys
 import time
@@ -27,6 +35,7 @@ SAMPLE_S = 10
 LAPS_AROUND = (0.05, 0.05)  # in the Gulf of Guinea: nobody lives there
 METRES_A_DEGREE = 111_195.0
 IMPORT_PATIENCE_S = 60.0
+MAIL_PATIENCE_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -69,12 +78,39 @@ CHAT = [
 ]
 
 
+class Codes:
+    """The staff's authenticator apps (RFC 6238): their seeds, and what each showed last, for a code is good once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / "demo-codes.json"
+        self._apps: dict[str, dict[str, Any]] = json.loads(self._file.read_text()) if self._file.is_file() else {}
+
+    def keep(self, name: str, seed: str) -> None:
+        """Enrol somebody's app."""
+        self._note(name, {"seed": seed, "last_step": 0})
+
+    def next(self, name: str) -> str:
+        """A code that is good now and was not shown before; one may be ahead of time by half a minute."""
+        app = self._apps[name]
+        step = max(int(time.time()) // 30, app["last_step"] + 1)
+        time.sleep(max(0.0, (step - 1) * 30 - time.time()))
+        self._note(name, app | {"last_step": step})
+        mac = hmac.digest(base64.b32decode(app["seed"]), struct.pack(">Q", step), hashlib.sha1)
+        offset = mac[-1] & 15
+        return f"{(int.from_bytes(mac[offset : offset + 4], 'big') & 0x7FFFFFFF) % 10**6:06d}"
+
+    def _note(self, name: str, app: dict[str, Any]) -> None:
+        self._apps[name] = app
+        write_private(self._file, json.dumps(self._apps))
+
+
 class Client:
     """A signed-in person's HTTP client."""
 
-    def __init__(self, http: httpx.Client, person: Person, password: str) -> None:
+    def __init__(self, http: httpx.Client, person: Person, password: str, codes: Codes) -> None:
         self.person = person
         self._http = http
+        self._codes = codes
         token = self._signed_in(password)
         self._headers = {"Authorization": f"Bearer {token}"}
         self.user_id: str = self.get("identity/me")["user_id"]
@@ -82,13 +118,32 @@ class Client:
     def _signed_in(self, password: str) -> str:
         form = {"email": self.person.email, "password": password}
         answer = self._http.post("identity/login", json=form)
-        if answer.status_code == 401:
+        if answer.status_code == 401 and answer.json()["code"] == "otp_required":
+            answer = self._http.post("identity/login", json=form | {"otp": self._codes.next(self.person.name)})
+        elif answer.status_code == 401:
             born = {"display_name": self.person.name, "birth_date": self.person.birth_date}
             self._http.post("identity/register", json=form | born).raise_for_status()
+            self._confirm(form)
             answer = self._http.post("identity/login", json=form)
         answer.raise_for_status()
         token: str = answer.json()["access"]
         return token
+
+    def _confirm(self, form: dict[str, str]) -> None:
+        """Open the account by the link in the mail, which the demo's mailbox has in a moment."""
+        deadline = time.monotonic() + MAIL_PATIENCE_S
+        while time.monotonic() < deadline:
+            mails = self._http.get(self._http.base_url.join("/demo-mail.json"), params={"to": form["email"]}).json()[
+                "messages"
+            ]
+            links = [word for mail in mails for word in mail["body"].split() if "/account/confirm#" in word]
+            if links:
+                token = links[0].partition("#")[2]
+                confirmed = {"token": token, "password": form["password"]}
+                self._http.post("identity/email/confirm", json=confirmed).raise_for_status()
+                return
+            time.sleep(0.1)
+        raise SystemExit("demo: the confirmation mail has not come")
 
     def get(self, path: str, **query: Any) -> Any:
         """What a GET answers."""
@@ -108,7 +163,8 @@ def main(url: str, folder: Path) -> None:
     """Make what is missing; say what is being made."""
     password = _password(folder)
     with httpx.Client(base_url=f"{url}/api/v1/", timeout=30) as http:
-        clients = {person.name: Client(http, person, password) for person in [*ATHLETES, *STAFF]}
+        codes = Codes(folder)
+        clients = {person.name: Client(http, person, password, codes) for person in [*ATHLETES, *STAFF]}
         say("people are registered")
         for person in ATHLETES:
             _introduce(clients[person.name])
@@ -119,6 +175,7 @@ def main(url: str, folder: Path) -> None:
         _talk(clients)
         _start_workout(wearer)
         for person in STAFF:
+            _enrol(clients[person.name], codes)
             _appoint(clients[person.name])
     _leave_logins(folder, password)
 
@@ -150,7 +207,7 @@ def _leave_logins(folder: Path, password: str) -> None:
 
 def _introduce(client: Client) -> None:
     person = client.person
-    shown = {"profile_visibility": "everyone", "workout_visibility": "friends"}
+    shown = {"visibility": {"display_name": "everyone", "workouts": "friends"}}
     body = {"sex": person.sex, "body_mass_kg": person.body_mass_kg}
     client.send("PATCH", "identity/me", shown | body)
 
@@ -160,6 +217,9 @@ def _connect_strap(client: Client, url: str, folder: Path) -> None:
     connected = {device["device_id"] for device in client.get("health/devices")["items"]}
     if file.is_file() and json.loads(file.read_text())["device_id"] in connected:
         return
+    current = {p["purpose"]: p["version_in_force"] for p in client.get("identity/consents")["purposes"]}
+    agreed = {"purpose": "health_processing", "version": current["health_processing"], "given": True}
+    client.send("POST", "identity/consents", agreed)
     device = client.send("POST", "health/devices", {"name": "Chest strap", "kind": "chest_strap"})
     write_private(file, json.dumps({"url": url, "device_id": device["device_id"], "secret": device["secret"]}))
     say("the strap is connected")
@@ -246,6 +306,14 @@ def _start_workout(client: Client) -> None:
     say("Anna is running")
 
 
+def _enrol(client: Client, codes: Codes) -> None:
+    """A second factor, without which nobody enters the administration."""
+    if client.get("identity/mfa")["totp"]:
+        return
+    codes.keep(client.person.name, client.send("POST", "identity/mfa/totp")["secret"])
+    client.send("POST", "identity/mfa/totp/confirm", {"code": codes.next(client.person.name)})
+
+
 def _appoint(client: Client) -> None:
     """A staff role, the way an operator would give it: no API does that."""
     if client.person.role not in client.get("identity/me")["roles"]:
@@ -253,5 +321,14 @@ def _appoint(client: Client) -> None:
         subprocess.run([sys.executable, *grant], check=True, stdout=subprocess.DEVNULL)
 
 
+def show_code(name: str) -> None:
+    """Print a code of one member of staff."""
+    folder = Path(os.environ.get("STAYER_VAR") or Path(__file__).resolve().parent.parent / "var")
+    sys.stdout.write(f"{Codes(folder).next(name.title())}\n")
+
+
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))
+    if sys.argv[1] == "code":
+        show_code(sys.argv[2])
+    else:
+        main(sys.argv[1], Path(sys.argv[2]))

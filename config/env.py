@@ -4,6 +4,7 @@
 engines; a variable that is really set always wins.
 """
 
+import json
 import os
 from pathlib import Path
 from typing import NamedTuple
@@ -67,6 +68,28 @@ def number(name: str, default: int) -> int:
 def words(name: str, default: str = "") -> list[str]:
     """A comma-separated list."""
     return [word.strip() for word in os.environ.get(name, default).split(",") if word.strip()]
+
+
+def objects(name: str) -> list[dict[str, str]]:
+    """A JSON array of objects; empty where it is not set."""
+    value = text(name, "[]")
+    try:
+        read = json.loads(value)
+    except ValueError:
+        read = None
+    if not isinstance(read, list) or not all(isinstance(item, dict) for item in read):
+        raise Misconfigured(f"{name} should be a JSON array of objects.")
+    return read
+
+
+def with_secret(known: dict[str, str]) -> dict[str, str]:
+    """An OpenID Connect provider with its secret, which may stand in a variable of its own: `client_secret_env`."""
+    found = {name: value for name, value in known.items() if name != "client_secret_env"}
+    if missing := {"name", "issuer", "client_id"} - set(found):
+        raise Misconfigured(f"A provider in OIDC_PROVIDERS lacks {', '.join(sorted(missing))}.")
+    if variable := known.get("client_secret_env"):
+        found["client_secret"] = text(variable)
+    return {"label": found["name"]} | found
 
 
 def database_url(name: str) -> DatabaseUrl:

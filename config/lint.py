@@ -18,8 +18,11 @@ CHECKS = """
     ruff format --check .
     mypy
     lint-imports
+    bandit -q -ll -c pyproject.toml -r kernel contexts config device_bridge
+    python -m config.messages --check
     python manage.py setup_databases
     python manage.py makemigrations --check --dry-run
+    python manage.py check --deploy --fail-level WARNING
     python -m pytest -q tests/contracts/test_openapi.py tests/contracts/test_events.py
 """
 
@@ -34,7 +37,7 @@ def main() -> int:
             return 1
         with engines:
             addresses = {"DATABASE_URL": engines.database_url, "REDIS_URL": engines.redis_url}
-            known = {"STAYER_ENVIRONMENT_FILE": os.devnull, **keys_for(Path(name), os.environ)}
+            known = {"STAYER_ENVIRONMENT_FILE": os.devnull, "HTTPS": "on", **keys_for(Path(name), os.environ)}
             failed = [check for check in CHECKS.strip().splitlines() if not _holds(check, {**addresses, **known})]
     for check in failed:
         print(f"failed: {check.strip()}")

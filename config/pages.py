@@ -5,14 +5,15 @@ import json
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.urls import path
 from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiYamlRenderer
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.renderers import TemplateHTMLRenderer
 
-CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
-    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
+from config import mailbox
+from contexts.identity import oauth
+from kernel import keys
+from kernel.http import CONTENT_SECURITY_POLICY
 
 
 def live(request: HttpRequest) -> HttpResponse:
@@ -27,6 +28,39 @@ def demo_people(request: HttpRequest) -> JsonResponse:
     file = settings.VAR / "demo.json"
     people = json.loads(file.read_text()) if file.is_file() else []
     return JsonResponse({"people": [person for person in people if not person.get("role")]})
+
+
+def demo_mail(request: HttpRequest) -> HttpResponse:
+    """The mails the demo would have sent, as a page to read."""
+    response = render(request, "demo_mail.html", {"messages": mailbox.messages(to=request.GET.get("to", ""))})
+    response["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+    return response
+
+
+def demo_mail_json(request: HttpRequest) -> JsonResponse:
+    """The same for programs; `?to=` an address."""
+    return JsonResponse({"messages": mailbox.messages(to=request.GET.get("to", ""))})
+
+
+DEMO_ONLY = [
+    path("demo-people.json", demo_people),
+    path("demo-mail", demo_mail),
+    path("demo-mail.json", demo_mail_json),
+]
+
+
+def jwks(request: HttpRequest) -> JsonResponse:
+    """The keys that verify our tokens (RFC 7517)."""
+    response = JsonResponse(keys.jwks(), content_type="application/jwk-set+json")
+    response["Cache-Control"] = f"public, max-age={keys.JWKS_KEPT_S}"
+    return response
+
+
+def oauth_metadata(request: HttpRequest) -> JsonResponse:
+    """What an app has to know of our authorization server (RFC 8414)."""
+    response = JsonResponse(oauth.metadata())
+    response["Cache-Control"] = f"public, max-age={keys.JWKS_KEPT_S}"
+    return response
 
 
 class Schema(SpectacularAPIView):

@@ -94,6 +94,8 @@ def _environment(engines: Engines, *, host: str, port: int) -> Mapping[str, str]
         "DATABASE_URL": engines.database_url,
         "REDIS_URL": engines.redis_url,
         "BASE_URL": f"http://{reachable(host)}:{port}",
+        "PUBLIC_URL": os.environ.get("PUBLIC_URL", f"http://localhost:{port}"),
+        "EMAIL_BACKEND": os.environ.get("EMAIL_BACKEND", "config.mailbox.MailboxBackend"),
         **keys_for(VAR, os.environ),
     }
     shutil.rmtree(VAR / "metrics", ignore_errors=True)  # counters of processes that are no more
@@ -108,10 +110,14 @@ def _greet(output: Output, url: str) -> None:
         "",
         f"  Live page   {url}/",
         f"  API         {url}/api/v1/docs/",
-        f"  Admin       {url}/admin/",
+        f"  Account     {url.replace('127.0.0.1', 'localhost')}/account/",
+        f"  Mail        {url}/demo-mail",
+        f"  Admin       {url}/{(os.environ.get('ADMIN_PATH') or 'admin').strip('/')}/",
         "",
     ]
     lines += [f"  {person['email']}  {person['password']}  {person.get('about', '')}" for person in _demo_people()]
+    if staff := [person["display_name"] for person in _demo_people() if person.get("role")]:
+        lines.append(f"  Staff need a code to enter the administration: python -m config.demo code {staff[0]}")
     for line in [*lines, "", "  Ctrl-C stops everything."]:
         output.say(OURS, line)
 

@@ -5,10 +5,10 @@ numbers live in each context's `rules.py`. Order: deployment, apps, databases, m
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from urllib.parse import urlsplit
 
 from config import env
+from contexts.identity import rules as identity_rules
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR = Path(env.text("STAYER_VAR", str(BASE_DIR / "var")))
@@ -28,6 +28,9 @@ ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 TRUSTED_PROXIES = env.number("TRUSTED_PROXIES", 0)
 METRICS_TOKEN = env.text("METRICS_TOKEN", "")
 HTTPS = env.flag("HTTPS")
+PUBLIC_URL = env.text("PUBLIC_URL", "http://localhost:8000").rstrip("/")
+"""Where people reach us: links in mails begin with it, passkeys are bound to its host (so it is no IP address)."""
+ADMIN_PATH = f"{env.text('ADMIN_PATH', '').strip('/ ') or 'admin'}/"
 SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
@@ -42,6 +45,8 @@ ASGI_APPLICATION = "config.asgi.application"
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("ru", "Русский")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_500_000
 FILE_UPLOAD_PERMISSIONS = 0o600
 
@@ -69,8 +74,10 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "config.middleware.Sessions",
+    "django.middleware.locale.LocaleMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "config.middleware.Authentication",
+    "config.middleware.StaffSessions",
     "config.middleware.Messages",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
@@ -149,6 +156,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600}
 CELERY_TASK_TIME_LIMIT = 600
 EMAIL_BACKEND = env.text("EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend")
 EMAIL_TIMEOUT = 5
+MAILBOX = VAR / "mail"  # of `config.mailbox.MailboxBackend`
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "Stayer <no-reply@localhost>")
 
 # --- Accounts and tokens ----------------------------------------------------------------------------------------
@@ -162,6 +170,7 @@ _VALIDATION = "django.contrib.auth.password_validation"
 AUTH_PASSWORD_VALIDATORS: list[dict[str, Any]] = [
     {"NAME": f"{_VALIDATION}.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "contexts.identity.passwords.SpecialCharacterValidator"},
+    {"NAME": "contexts.identity.passwords.ContextWordsValidator"},
     {"NAME": f"{_VALIDATION}.CommonPasswordValidator"},
     {"NAME": f"{_VALIDATION}.NumericPasswordValidator"},
     {
@@ -179,18 +188,13 @@ MFA_ADAPTER = "contexts.identity.authenticators.EncryptedAuthenticators"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "Stayer"
 
-TOKEN_SIGNING_KEY = env.text("TOKEN_SIGNING_KEY").replace("\\n", "\n")
-TOKEN_KID = env.text("TOKEN_KID", "1")
-TOKEN_PUBLIC_KEYS = {
-    TOKEN_KID: load_pem_private_key(TOKEN_SIGNING_KEY.encode(), None)
-    .public_key()
-    .public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    .decode()
-}
+TOKEN_JWKS_URL = env.text("TOKEN_JWKS_URL", "")  # for a context that runs by itself: it verifies and never signs
+TOKEN_KEYS = env.text("TOKEN_KEYS", "" if TOKEN_JWKS_URL else None)  # the folder of the key ring
+SERVICE_KEYS = env.text("SERVICE_KEYS", "")  # a folder with such a context's own keys: it asks others with them
+IDENTITY_URL = env.text("IDENTITY_URL", "")  # where such a context asks whether a session lives
 SIMPLE_JWT = {
     "ALGORITHM": "RS256",
-    "SIGNING_KEY": TOKEN_SIGNING_KEY,
-    "VERIFYING_KEY": TOKEN_PUBLIC_KEYS[TOKEN_KID],
+    "SIGNING_KEY": "",  # tokens are signed with the ring
     "ISSUER": "stayer",
     "AUDIENCE": "stayer",
     "USER_ID_CLAIM": "sub",
@@ -198,7 +202,18 @@ SIMPLE_JWT = {
     "JTI_CLAIM": "jti",
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=10),
 }
-SESSION_CHECK = "contexts.identity.services.session_is_active"
+SESSION_CHECK = env.text(
+    "SESSION_CHECK",
+    "kernel.service_tokens.session_is_active" if IDENTITY_URL else "contexts.identity.services.session_is_active",
+)
+SECURITY_POLICY = "contexts.identity.services.get_security_policy"
+AUDIT_LOOK = "contexts.identity.services.record_look"
+SESSION_CACHED_S = 1 if IDENTITY_URL else 300  # identity writes a revocation into this platform's Redis alone
+OAUTH_SCOPES = identity_rules.SCOPES
+PASSKEY_RP_ID = env.text("PASSKEY_RP_ID", urlsplit(PUBLIC_URL).hostname)
+PASSKEY_ORIGINS = env.words("PASSKEY_ORIGINS", PUBLIC_URL)
+OIDC_PROVIDERS = [env.with_secret(known) for known in env.objects("OIDC_PROVIDERS")]
+"""`[{"name", "label", "issuer", "client_id", "client_secret" or "client_secret_env"}]`: who vouches for people."""
 
 # --- API --------------------------------------------------------------------------------------------------------
 
@@ -224,12 +239,37 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {  # fields of one name with different choices
         "SessionStateEnum": "contexts.workout.models.TrainingSession.State",
         "SessionVisibilityEnum": "contexts.workout.models.Visibility",
+        "FieldVisibilityEnum": "contexts.identity.rules.VISIBILITIES",
+        "SexEnum": "contexts.identity.rules.SEXES",
+        "PurposeEnum": list(identity_rules.CONSENTS),
+        "MembershipEnum": "contexts.identity.rules.MEMBERSHIPS",
+        "PaidTierEnum": list(identity_rules.MEMBERSHIPS[1:]),
+        "ScopeEnum": list(identity_rules.SCOPES),
+        "CoachScopeEnum": "contexts.identity.rules.COACH_SCOPES",
+        "ExternalPurposeEnum": "contexts.identity.rules.EXTERNAL_PURPOSES",
     },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "APPEND_COMPONENTS": {
         "securitySchemes": {
             "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+            "service": {
+                "type": "apiKey",
+                "in": "header",
+                "name": "Authorization",
+                "description": "`Service <token>`",
+            },
+            "oauth2": {
+                "type": "oauth2",
+                "flows": {
+                    "authorizationCode": {
+                        "authorizationUrl": "/oauth/authorize",
+                        "tokenUrl": "/api/v1/identity/oauth/token",
+                        "refreshUrl": "/api/v1/identity/oauth/token",
+                        "scopes": OAUTH_SCOPES,
+                    }
+                },
+            },
             "deviceSignature": {
                 "type": "apiKey",
                 "in": "header",

@@ -18,13 +18,22 @@ def _context_routes() -> list[Any]:
     return [path(f"api/v1/{name}/", include(import_module(f"contexts.{name}.api").urlpatterns)) for name in rooms]
 
 
+def _context_pages() -> list[Any]:
+    """The pages of every context that has some, at the addresses it gives them."""
+    rooms = [name for name in settings.CONTEXTS if find_spec(f"contexts.{name}.pages")]
+    return [route for name in rooms for route in import_module(f"contexts.{name}.pages").urlpatterns]
+
+
 urlpatterns = [
     path("", pages.live),
-    *([path("demo-people.json", pages.demo_people)] if settings.DEMO else []),
+    *(pages.DEMO_ONLY if settings.DEMO else []),
     *_context_routes(),
+    *_context_pages(),
     path("api/v1/schema/", pages.Schema.as_view()),
     path("api/v1/docs/", pages.Docs.as_view()),
-    path("admin/", admin.site.urls),
+    path(".well-known/jwks.json", pages.jwks),
+    path(".well-known/oauth-authorization-server", pages.oauth_metadata),
+    path(settings.ADMIN_PATH, admin.site.urls),
     path("healthz", healthz),
     path("readyz", readyz),
     path("metrics", metrics),

@@ -16,7 +16,7 @@ TOKEN_KEY_BITS = 2048
 def keys_for(folder: Path, given: Mapping[str, str]) -> dict[str, str]:
     """Environment variables for what `given` does not hold, from files below `folder`/keys (mode 0600).
 
-    SECRET_KEY (Django), TOKEN_SIGNING_KEY_FILE (RSA, PEM: access tokens) and FIELD_KEY (32 bytes,
+    SECRET_KEY (Django), TOKEN_KEYS (a folder of RSA keys: access tokens) and FIELD_KEY (32 bytes,
     urlsafe base64: secrets at rest). Losing `FIELD_KEY` means losing what it encrypts.
     """
     keys = folder / "keys"
@@ -25,14 +25,24 @@ def keys_for(folder: Path, given: Mapping[str, str]) -> dict[str, str]:
         wanted["SECRET_KEY"] = private_text(keys / "secret", lambda: secrets.token_urlsafe(50))
     if not given.get("FIELD_KEY"):
         wanted["FIELD_KEY"] = private_text(keys / "field", _field_key)
-    if not given.get("TOKEN_SIGNING_KEY") and not given.get("TOKEN_SIGNING_KEY_FILE"):
-        private_text(keys / "token.pem", _token_key)
-        wanted["TOKEN_SIGNING_KEY_FILE"] = str(keys / "token.pem")
+    if not given.get("TOKEN_KEYS") and not given.get("TOKEN_JWKS_URL"):
+        wanted["TOKEN_KEYS"] = str(_ring(keys))
     return wanted
 
 
 def _field_key() -> str:
     return base64.urlsafe_b64encode(os.urandom(32)).decode()
+
+
+def _ring(keys: Path) -> Path:
+    """The key ring with at least one key; a single key of an earlier release goes on under its name."""
+    ring = keys / "tokens"
+    ring.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if (keys / "token.pem").is_file():
+        (keys / "token.pem").rename(ring / "1.pem")
+    if not any(ring.glob("*.pem")):
+        private_text(ring / "1.pem", _token_key)
+    return ring
 
 
 def _token_key() -> str:

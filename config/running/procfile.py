@@ -65,12 +65,15 @@ def migrated(folder: Path, database_url: str) -> Done:
 
 def collected(folder: Path) -> Done:
     """The note that the static files are where the web process looks for them."""
-    return Done(folder / "static" / ".complete", sources=[INSTALLED, *ROOT.glob("config/static/**/*")])
+    return Done(
+        folder / "static" / ".complete",
+        sources=[INSTALLED, *ROOT.glob("config/static/**/*"), *ROOT.glob("contexts/*/static/**/*")],
+    )
 
 
 def reachable(host: str) -> str:
     """The address by which this machine reaches a server that listens on `host`."""
-    if host in ("0.0.0.0", "::", ""):  # noqa: S104
+    if host in ("0.0.0.0", "::", ""):  # noqa: S104  # nosec B104: compared with, not bound
         return "127.0.0.1"
     return f"[{host}]" if ":" in host else host
 
@@ -80,7 +83,7 @@ def answers(url: str) -> Callable[[], bool]:
 
     def ask() -> bool:
         try:
-            with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310
+            with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310  # nosec B310: our own address
                 return bool(answer.status == 200)
         except OSError:
             return False

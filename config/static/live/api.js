@@ -40,6 +40,9 @@ function planRenewal() {
   if (tokens) renewTimer = setTimeout(() => renew().catch(() => {}), Math.max(1000, tokens.until - Date.now() - RENEW_BEFORE_MS));
 }
 
+/** Take over an answer that holds tokens: of a sign-in by other means, or of a second factor shown again. */
+export const adopt = (answer) => keep(answer);
+
 export const isSignedIn = () => tokens !== null;
 export const whenSignedOut = (call) => { onSignedOut = call; };
 
