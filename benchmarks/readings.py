@@ -136,10 +136,10 @@ class Batches:
     def __init__(self) -> None:
         from django.utils.timezone import now
 
-        from contexts.health.devices import connect_device
+        from contexts.health.devices import add_device
         from kernel.models import uuid7
 
-        self.device, told = connect_device(name="Bench", kind="bench", by=uuid7(), at=now())
+        self.device, told = add_device(name="Bench", kind="bench", by=uuid7(), at=now())
         self.secret = base64.urlsafe_b64decode(told + "=" * (-len(told) % 4))
         self.next_time = datetime.now(UTC) - timedelta(days=20)
 
