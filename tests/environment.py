@@ -5,6 +5,7 @@ import base64
 import os
 import secrets
 import tempfile
+from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -18,7 +19,7 @@ def set_environment() -> None:
         "TESTING": "on",
         "SECRET_KEY": secrets.token_urlsafe(50),
         "FIELD_KEY": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
-        "TOKEN_SIGNING_KEY": _signing_key(),
+        "TOKEN_KEYS": _ring(),
         "MEDIA_ROOT": media.name,
         "EMAIL_BACKEND": "django.core.mail.backends.locmem.EmailBackend",
         "LOG_LEVEL": "WARNING",
@@ -29,6 +30,10 @@ def set_environment() -> None:
         os.environ.setdefault(name, value)
 
 
-def _signing_key() -> str:
+def _ring() -> str:
+    ring = tempfile.TemporaryDirectory(prefix="stayer-keys-")
+    atexit.register(ring.cleanup)
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (Path(ring.name) / "1.pem").write_bytes(pem)
+    return ring.name

@@ -1,5 +1,6 @@
 """Schemathesis over the whole OpenAPI, in process: no 5xx, no undocumented status, answers as described."""
 
+import os
 from collections import Counter
 from typing import Any
 
@@ -11,10 +12,11 @@ from schemathesis.checks import CHECKS, load_all_checks
 from kernel.databases import redis_client
 from tests.conftest import sign_in
 from tests.contracts.world import World, meet, right_call, signing
+from tests.kernel.tokens import service_authorization
 
 pytestmark = [pytest.mark.django_db(databases="__all__", transaction=True), pytest.mark.timeout(300)]
 
-CASES = 50
+CASES = int(os.environ.get("SCHEMATHESIS_CASES", "12"))
 """Random cases an operation, beside those that schemathesis derives from each field's limits."""
 
 load_all_checks()
@@ -40,7 +42,8 @@ def credentials(operation: Any, world: World, by: Any = None) -> dict[str, str]:
     """What an operation asks for: a device's signature, or Anna's token."""
     (demanded, *_) = [name for scheme in operation.definition.raw.get("security", [{}]) for name in scheme] or [""]
     bearer = {"Authorization": f"Bearer {(by or world.anna).api.token}"}
-    return {"": {}, "deviceSignature": {"Authorization": "Device"}, "bearer": bearer}[demanded]
+    service = {"Authorization": service_authorization(audience="identity")}
+    return {"": {}, "deviceSignature": {"Authorization": "Device"}, "service": service, "bearer": bearer}[demanded]
 
 
 def tried(operation_id: str) -> Any:
@@ -71,7 +74,10 @@ def forget_limits() -> None:
         redis.delete(*limits)
 
 
-@pytest.mark.parametrize("operation_id", sorted(OPERATIONS))
+NOT_DESCRIBED = {"remove_totp": "OpenAPI knows no body of a DELETE; tests/identity/test_second_factor.py sends it"}
+
+
+@pytest.mark.parametrize("operation_id", sorted(OPERATIONS.keys() - NOT_DESCRIBED.keys()))
 def test_every_operation_succeeds_as_described(operation_id: str, world: World) -> None:
     operation, right = OPERATIONS[operation_id], right_call(world, operation_id)
     (names,) = [{p["name"] for p in operation.definition.raw.get("parameters", []) if p["in"] == "path"}]

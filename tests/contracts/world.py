@@ -8,12 +8,22 @@ import secrets
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
+
 from config.wsgi import application
+from contexts.identity.models import ExternalAccount, Session
+from contexts.identity.rules import CONSENTS
+from kernel.models import uuid7
+from kernel.relay import Relay
 from tests.conftest import Person, make_person
+from tests.contracts import accounts, connections
+from tests.identity.authenticator import Authenticator
 from tests.identity.conftest import App
+from tests.identity.oauth_client import tracker_of
 
 API = "/api/v1"
 READINGS = f"{API}/health/readings"
@@ -44,8 +54,11 @@ class World:
     current: "World"
 
     def __init__(self) -> None:
+        self.device = Authenticator()
         self.anna, self.boris, self.chloe, self.dmitri, self.elif_ = (make_person() for _ in range(5))
         self.app = self._enrol(self.anna)
+        agreed = {"purpose": "health_processing", "version": CONSENTS["health_processing"], "given": True}
+        self.made("identity/consents", agreed)
         self.strap = Strap(**self.made("health/devices", {"name": "Strap", "kind": "chest_strap"}))
         self.ended = self.made("workout/sessions", {"sport": "rowing"})["id"]
         self.made(f"workout/sessions/{self.ended}/complete")
@@ -81,12 +94,23 @@ class World:
 
     def id_for(self, name: str, operation_id: str) -> str:
         """The seeded thing which an operation's path parameter should name."""
+        if name == "period":
+            return "daily"
         if name == "request_id":
             return self.outgoing if operation_id == "withdraw_friend_request" else self.incoming
+        if name == "session_id" and operation_id == "end_session":
+            return self.other_session_id
         if name == "session_id":
             return self.ended if operation_id == "show_session_streams" else self.session
         if name == "import_id":
             return self.recording
+        if name in ("export_id", "erasure_id", "app_id", "account_id", "passkey_id", "zone_id", "coach_id"):
+            return str(getattr(self, name))
+        if name == "user_id":
+            return str(self.anna.user_id)
+        if name == "provider":
+            connections.provider()
+            return connections.PROVIDER
         return {"device_id": self.strap.device_id, "room_id": self.room}[name]
 
     @property
@@ -97,6 +121,80 @@ class World:
         answer = self.anna.api.request("post", f"{API}/workout/imports", data={"file": file})
         assert answer.status_code in (200, 202), answer.content
         return str(answer.json()["import_id"])
+
+    @property
+    def things(self) -> dict[str, str]:
+        """Anna's things by the name they have in requests: what nobody else is to see or touch."""
+        return {
+            "user_id": str(self.anna.user_id),
+            "device_id": self.strap.device_id,
+            "session_id": self.session,
+            "room_id": self.room,
+            "import_id": self.recording,
+            "app_id": self.app_id,
+            "zone_id": self.zone_id,
+            "passkey_id": self.passkey_id,
+            "export_id": self.export_id,
+            "account_id": self.account_id,
+        }
+
+    @property
+    def own_session_id(self) -> str:
+        """The sign-in behind Anna's token."""
+        return str(Session.objects.filter(user_id=self.anna.user_id, app__isnull=True).earliest("started_at").pk)
+
+    @cached_property
+    def other_session_id(self) -> str:
+        """Another sign-in of Anna's."""
+        session = Session.objects.get(pk=self.own_session_id)
+        session.pk = uuid7()
+        session.save(force_insert=True)
+        return str(session.pk)
+
+    @cached_property
+    def passkey_id(self) -> str:
+        """A passkey of Anna's, in `device`."""
+        return accounts.passkey_of(self.anna, self.device)
+
+    @cached_property
+    def zone_id(self) -> str:
+        """A privacy zone of Anna's."""
+        return str(self.made("identity/privacy-zones", accounts.HOME)["zone_id"])
+
+    @cached_property
+    def coach_id(self) -> str:
+        """Somebody whom Anna lets see her workouts."""
+        coach = accounts.coach()
+        self.made("identity/coaches", {"coach_id": str(coach.user_id), "scopes": ["workout:read"]})
+        return str(coach.user_id)
+
+    @cached_property
+    def export_id(self) -> str:
+        """An export of Anna's, ready to be fetched."""
+        export_id = self.made("identity/exports")["id"]
+        Relay(contexts=settings.CONTEXTS).drain()
+        return str(export_id)
+
+    @cached_property
+    def app_id(self) -> str:
+        """An app of Anna's, which she has let in herself."""
+        tracker = tracker_of(self.anna)
+        tracker.let_in_by(self.anna, "profile:read")
+        return tracker.client_id
+
+    @cached_property
+    def account_id(self) -> str:
+        """An account elsewhere with which Anna may sign in."""
+        linked = ExternalAccount(
+            user_id=self.anna.user_id, provider=connections.PROVIDER, subject="anna", linked_at=datetime.now(UTC)
+        )
+        linked.save()
+        return str(linked.pk)
+
+    @cached_property
+    def erasure_id(self) -> str:
+        """The erasure of Elif's account."""
+        return str(self.made("identity/erasure", {"password": self.elif_.password}, by=self.elif_)["erasure_id"])
 
 
 def signing(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -118,6 +216,8 @@ def right_call(world: World, operation_id: str) -> dict[str, Any]:
         "login": lambda: {"body": elif_},
         "refresh": lambda: {"body": {"refresh": world.boris.refresh}},
         "change_me": lambda: {"body": {"sex": "female", "body_mass_kg": 61.5, "hr_max": None}},
+        "decide_consent": lambda: {"body": {"purpose": "marketing", "version": CONSENTS["marketing"], "given": True}},
+        "erase_account": lambda: {"by": world.elif_, "body": {"password": world.elif_.password}},
         "enrol_totp": lambda: {"by": world.boris},
         "confirm_totp": lambda: {"by": world.boris, "body": {"code": _begun(world, world.boris).code()}},
         "step_up": lambda: {"body": {"code": world.app.code()}},
@@ -131,7 +231,10 @@ def right_call(world: World, operation_id: str) -> dict[str, Any]:
         "send_message": lambda: {"body": {"client_message_id": "second", "text": "Здравствуй"}},
         "mark_room_read": lambda: {"body": {"seq": 1}},
     }
-    return calls.get(operation_id, dict)()
+    if operation_id == "show_external_second_factor":
+        world.account_id  # noqa: B018  (links it)
+    known = connections.calls(world.anna, world.app) | accounts.calls(world) | calls
+    return known.get(operation_id, dict)()
 
 
 def _begun(world: World, person: Person) -> App:

@@ -45,7 +45,7 @@ def today() -> rules.Board:
 
 @pytest.mark.parametrize("period", ["daily", "weekly", "monthly"])
 def test_ga3_a_finished_workout_is_on_every_board(register, announce, deliver, period):
-    anna = register(display_name="Anna", profile_visibility="everyone")
+    anna = register(display_name="Anna", visibility={"display_name": "everyone"})
     announce(completed(anna.user_id, points=120))
     deliver()
     board = anna.api.get(f"/api/v1/gamification/leaderboards/{period}").json()
@@ -84,7 +84,7 @@ def test_ga3_my_neighbourhood_is_three_above_and_three_below(register, announce,
 
 
 def test_id7_a_private_athlete_has_no_name_on_a_board(register, announce, deliver):
-    hidden, shown = register(), register(display_name="Shown", profile_visibility="everyone")
+    hidden, shown = register(), register(display_name="Shown", visibility={"display_name": "everyone"})
     announce(completed(hidden.user_id, points=200), completed(shown.user_id, points=100))
     deliver()
     first, second = shown.api.get(DAILY).json()["top"]

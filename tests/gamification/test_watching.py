@@ -32,7 +32,7 @@ def happens(announce, deliver) -> Any:
 
 
 async def test_ga3_a_watcher_sees_a_finished_workout_move_the_board(register, socket, happens):
-    watcher = await in_thread(register, display_name="Watcher", profile_visibility="everyone")
+    watcher = await in_thread(register, display_name="Watcher", visibility={"display_name": "everyone"})
     async with socket(DAILY, watcher.token) as ws:
         board = await ws.next("board")
         assert (board["top"], board["me"]) == ([], None)

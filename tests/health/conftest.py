@@ -15,7 +15,7 @@ import pytest
 from django.test import Client
 
 from contexts.health import devices
-from tests.conftest import Api, Person
+from tests.conftest import Api, Person, agree
 from tests.identity.conftest import App
 
 HEALTH = "/api/v1/health"
@@ -86,6 +86,7 @@ def strap(register: Callable[..., Person]) -> Callable[..., Strap]:
 
     def connect(owner: Person | None = None, name: str = "Chest strap") -> Strap:
         owner = owner or register()
+        agree(owner)
         answer = owner.api.post(f"{HEALTH}/devices", {"name": name, "kind": "heart_rate_strap"})
         assert answer.status_code == 201, answer.content
         return Strap(owner, **answer.json())

@@ -23,7 +23,7 @@ django.setup()
 from django.core.management import call_command  # noqa: E402
 from django.test import Client  # noqa: E402
 
-from contexts.health.devices import connect_device  # noqa: E402
+from contexts.health.devices import add_device  # noqa: E402
 from tests.health.conftest import READINGS, Strap, beats  # noqa: E402
 
 BATCH = 50
@@ -33,7 +33,7 @@ def main(log: Path, stop: Path) -> None:
     """Send until told to stop; the last batch is confirmed too."""
     call_command("migrate", database="health", verbosity=0)
     owner: Any = SimpleNamespace(user_id=uuid4())
-    device, secret = connect_device(name="Strap", kind="strap", by=owner.user_id, at=datetime.now(UTC))
+    device, secret = add_device(name="Strap", kind="strap", by=owner.user_id, at=datetime.now(UTC))
     strap = Strap(owner, str(device.device_id), secret)
     answers = log.open("a", buffering=1)
     start, number = datetime.now(UTC) - timedelta(days=2), 0

@@ -7,6 +7,7 @@ from django.utils.timezone import now
 
 from contexts.health import devices, events, rules, sealing
 from contexts.health.models import Access, Batch, Device, Reading
+from tests.conftest import agree
 from tests.health.conftest import COMMITTED, HEALTH, beats
 from tests.identity.conftest import in_parallel
 
@@ -23,7 +24,7 @@ def test_i7_the_secret_is_shown_once_and_stored_sealed(strap):
     worn = strap()
     assert worn.secret not in bytes(Device.objects.get().sealed_secret)
     (item,) = worn.owner.api.get(f"{HEALTH}/devices").json()["items"]
-    assert set(item) == {"device_id", "name", "kind", "connected_at", "revoked_at"}
+    assert set(item) == {"device_id", "name", "kind", "connected_at", "revoked_at", "suspended_at"}
 
 
 def test_i7_a_sealed_secret_opens_for_its_own_device_only(strap):
@@ -88,6 +89,7 @@ def test_a_device_has_a_name_and_a_kind(register, form, field):
 @COMMITTED
 def test_a_person_has_at_most_20_devices_even_with_many_hands(register):
     person = register()
+    agree(person)
 
     def connect(_: int) -> str:
         try:

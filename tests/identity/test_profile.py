@@ -55,13 +55,15 @@ def test_values_can_be_taken_back(register):
         {"time_zone": "../../etc/passwd"},
         {"locale": "xx"},
         {"sex": "x"},
-        {"profile_visibility": "friends"},
-        {"workout_visibility": "all"},
+        {"visibility.display_name": "family"},
+        {"visibility.workouts": "all"},
         {"display_name": ""},
     ],
 )
 def test_values_out_of_range_are_refused_by_field(register, fault):
-    refused = register().api.patch(ME, json=fault)
+    ((name, value),) = fault.items()
+    outer, _, inner = name.partition(".")
+    refused = register().api.patch(ME, json={outer: {inner: value} if inner else value})
     assert refused.status_code == 400
     assert {error["field"] for error in refused.json()["errors"]} == set(fault)
 
@@ -84,7 +86,7 @@ def test_nobody_is_shown_without_signing_in(anonymous):
 
 def test_neighbours_learn_what_they_may_know(register):
     anna, bo = register(display_name="Anna"), register(display_name="Bo", birth_date="1980-01-01")
-    bo.api.patch(ME, json={"profile_visibility": "everyone", "workout_visibility": "friends", "hr_max": 180})
+    bo.api.patch(ME, json={"visibility": {"display_name": "everyone", "workouts": "friends"}, "hr_max": 180})
     ids = [UUID(str(person.user_id)) for person in (anna, bo)]
     stranger = uuid7()
     members = services.get_members(user_ids=[*ids, stranger])

@@ -4,10 +4,9 @@ import jwt
 import pytest
 from django.contrib.auth.models import Permission
 from django.test import Client
-from django.utils.timezone import now
 
 from contexts.identity import roles
-from contexts.identity.models import User
+from contexts.identity.models import AuditEntry, User
 from kernel.errors import InvalidInput
 from tests.identity.conftest import IDENTITY
 
@@ -17,12 +16,8 @@ USERS = "/admin/identity/user/"
 
 
 @pytest.fixture
-def moderator(register) -> Client:
-    person = register(display_name="Mo")
-    roles.grant_role(user_id=person.user_id, role="moderator")
-    browser = Client()
-    browser.force_login(User.objects.get(pk=person.user_id))
-    return browser
+def moderator(staff_client) -> Client:
+    return staff_client("moderator", display_name="Mo")
 
 
 def test_id4_a_role_is_in_the_next_token(anonymous, register):
@@ -69,14 +64,10 @@ def test_id4_a_moderator_sees_nothing_medical(moderator, register):
     assert not [p for p in held if any(word in f"{p.content_type.app_label}.{p.codename}" for word in medical)]
 
 
-def test_id4_a_superuser_sees_what_a_moderator_does_not(register):
+def test_id4_a_superuser_sees_what_a_moderator_does_not(register, staff_client):
     person = register(birth_date="1987-06-05")
-    User.objects.create_superuser(
-        email="root@example.org", password="unused-Password!", display_name="Root", birth_date=now().date()
-    )
-    browser = Client()
-    assert browser.login(username="Root@example.org", password="unused-Password!")
-    assert "1987" in browser.get(f"{USERS}{person.user_id}/change/").content.decode()
+    shown = staff_client("superuser").get(f"{USERS}{person.user_id}/change/")
+    assert "1987" in shown.content.decode()
 
 
 def test_id4_a_moderator_blocks_members_and_no_staff(moderator, register):
@@ -102,3 +93,34 @@ def test_id4_nothing_is_edited_by_hand(moderator, register):
     assert User.objects.get(pk=person.user_id).display_name == "Anna"
     assert moderator.get(f"{USERS}add/").status_code == 403
     assert moderator.get("/admin/identity/session/").status_code == 403
+
+
+@pytest.mark.django_db(databases="__all__", transaction=True)
+def test_id4_support_sees_masked_addresses_and_says_why(staff_client, register):
+    person, support = register(email="anna.athlete@example.org", display_name="Anna"), staff_client("support")
+    listed = support.get(USERS).content.decode()
+    assert "a•••@example.org" in listed
+    assert person.email not in listed
+    page = f"{USERS}{person.user_id}/change/"
+    asked = support.get(page)
+    assert (asked.status_code, person.email in asked.content.decode()) == (403, False)
+    assert support.post(page, {"why": "Ticket 4711"}).status_code == 302
+    shown = support.get(page)
+    assert shown.status_code == 200
+    assert person.email not in shown.content.decode()
+    looks = AuditEntry.objects.filter(subject=person.user_id, action="admin.looked_at")
+    assert [(look.reason, look.actor_kind) for look in looks] == [("Ticket 4711", "staff")]
+
+
+@pytest.mark.django_db(databases="__all__", transaction=True)
+def test_id6_a_moderators_look_is_written_down(moderator, register):
+    person = register()
+    moderator.get(f"{USERS}{person.user_id}/change/")
+    assert AuditEntry.objects.filter(subject=person.user_id, action="admin.looked_at").count() == 1
+
+
+@pytest.mark.parametrize("role", ["moderator", "support"])
+def test_id4_who_grants_nothing_sees_no_such_button(staff_client, register, role):
+    register()
+    listed = staff_client(role).get(USERS).content.decode()
+    assert not any(button in listed for button in ("grant_role", "grant_membership"))

@@ -1,13 +1,18 @@
 """Authenticator apps, recovery codes, and stepping up."""
 
+import base64
+import re
 from collections import Counter
 from datetime import timedelta
+from xml.etree import ElementTree
 
 import jwt
 import pytest
+import qrcode
 from allauth.mfa.models import Authenticator
 from django.utils.timezone import now
 
+from contexts.identity import events, rules
 from contexts.identity.models import Session
 from kernel.observability import invariants
 from tests.identity.conftest import IDENTITY, App, in_parallel
@@ -170,3 +175,100 @@ def test_i7_the_invariants_see_a_secret_in_the_clear(enrolled, leak):
     assert [i.id for i in invariants() if i.context == "identity" and i.violations()] == [
         "I7" if leak == "secret" else "I6"
     ]
+
+
+def test_id2_the_enrolment_comes_as_a_picture_too(register):
+    begun = register().api.post(f"{IDENTITY}/mfa/totp").json()
+    kind, _, encoded = begun["qr"].partition(",")
+    assert kind == "data:image/svg+xml;base64"
+    drawing = ElementTree.fromstring(base64.b64decode(encoded))
+    assert drawing.tag == "{http://www.w3.org/2000/svg}svg"
+    (path,) = drawing.iter("{http://www.w3.org/2000/svg}path")
+    drawn = {(int(x), int(y)) for x, y in re.findall(r"M(\d+),(\d+)", path.attrib["d"])}
+    code = qrcode.QRCode()
+    code.add_data(begun["uri"])
+    dark = {(x, y) for y, row in enumerate(code.get_matrix()) for x, is_dark in enumerate(row) if is_dark}
+    assert drawn == dark
+
+
+def test_id2_what_is_enrolled_can_be_seen(enrolled, register):
+    assert register().api.get(f"{IDENTITY}/mfa").json() == {"totp": False, "passkeys": [], "recovery_codes_left": 0}
+    person, _, recovery_codes = enrolled()
+    assert step_up(person, recovery_codes[0]).status_code == 200
+    assert person.api.get(f"{IDENTITY}/mfa").json() == {"totp": True, "passkeys": [], "recovery_codes_left": 9}
+
+
+def test_id2_a_new_set_of_recovery_codes_replaces_the_old_one(anonymous, enrolled, announced):
+    person, _, old = enrolled()
+    new = person.api.post(f"{IDENTITY}/mfa/recovery-codes").json()["recovery_codes"]
+    assert len(set(new) - set(old)) == 10
+    assert login(anonymous, person, otp=old[0]).json()["code"] == "otp_invalid"
+    assert login(anonymous, person, otp=new[0]).status_code == 200
+    assert [fact.what for fact in announced(events.CredentialsChanged)] == ["totp", "recovery_codes"]
+
+
+def test_id2_new_recovery_codes_take_a_recent_second_factor(enrolled, register):
+    person, app, _ = enrolled()
+    Session.objects.filter(user_id=person.user_id).update(mfa_at=now() - timedelta(minutes=16))
+    refused = person.api.post(f"{IDENTITY}/mfa/recovery-codes")
+    assert (refused.status_code, refused.json()["code"]) == (403, "sign_in_again")
+    assert step_up(person, app.code()).status_code == 200
+    assert person.api.post(f"{IDENTITY}/mfa/recovery-codes").status_code == 200
+    assert register().api.post(f"{IDENTITY}/mfa/recovery-codes").json()["code"] == "not_enrolled"
+
+
+@pytest.mark.parametrize("with_a", ["code", "recovery code"])
+def test_id2_an_app_is_removed_with_a_code(anonymous, enrolled, announced, with_a):
+    person, app, recovery_codes = enrolled()
+    code = app.code() if with_a == "code" else recovery_codes[0]
+    assert person.api.delete(f"{IDENTITY}/mfa/totp", json={"code": code}).status_code == 204
+    assert login(anonymous, person).status_code == 200
+    assert person.api.get(f"{IDENTITY}/mfa").json()["recovery_codes_left"] == 0
+    assert not Authenticator.objects.exists()
+    assert [fact.what for fact in announced(events.CredentialsChanged)] == ["totp", "totp"]
+
+
+def test_id2_removing_an_app_takes_a_good_code_and_a_recent_sign_in(enrolled, register):
+    person, app, _ = enrolled()
+    wrong = person.api.delete(f"{IDENTITY}/mfa/totp", json={"code": app.wrong()})
+    assert (wrong.status_code, wrong.json()["code"]) == (400, "invalid_code")
+    long_ago = now() - timedelta(minutes=16)
+    Session.objects.filter(user_id=person.user_id).update(started_at=long_ago, mfa_at=long_ago)
+    late = person.api.delete(f"{IDENTITY}/mfa/totp", json={"code": app.code()})
+    assert (late.status_code, late.json()["code"]) == (403, "sign_in_again")
+    none = register().api.delete(f"{IDENTITY}/mfa/totp", json={"code": "123456"})
+    assert (none.status_code, none.json()["code"]) == (409, "not_enrolled")
+
+
+def test_id2_five_wrong_codes_keep_the_app_where_it_is(enrolled):
+    person, app, _ = enrolled()
+    refused = [person.api.delete(f"{IDENTITY}/mfa/totp", json={"code": app.wrong()}) for _ in range(6)]
+    assert [answer.json()["code"] for answer in refused] == ["invalid_code"] * 5 + ["locked_out"]
+    assert person.api.delete(f"{IDENTITY}/mfa/totp", json={"code": app.code()}).status_code == 429
+
+
+def test_id2_a_recent_second_factor_is_as_good_as_a_recent_sign_in(enrolled):
+    person, app, _ = enrolled()
+    Session.objects.filter(user_id=person.user_id).update(started_at=now() - timedelta(hours=3))
+    assert person.api.delete(f"{IDENTITY}/mfa/totp", json={"code": app.code()}).status_code == 204
+
+
+def test_id2_the_login_names_what_would_do(anonymous, enrolled):
+    person, _, _ = enrolled()
+    assert login(anonymous, person).json()["mfa_methods"] == ["totp", "recovery_code"]
+
+
+@pytest.mark.parametrize(
+    ("signed_in_with", "second_factor", "amr"),
+    [
+        ("password", "", ["pwd"]),
+        ("password", "otp", ["pwd", "otp"]),
+        ("password", "hwk", ["pwd", "hwk"]),
+        ("passkey", "hwk", ["hwk", "user"]),
+        ("passkey", "otp", ["hwk", "user", "otp"]),
+        ("external:google", "", ["fed"]),
+        ("external:google", "hwk", ["fed", "hwk"]),
+    ],
+)
+def test_id2_a_token_says_how_its_person_was_recognised(signed_in_with, second_factor, amr):
+    assert rules.methods_of(signed_in_with, second_factor=second_factor) == amr

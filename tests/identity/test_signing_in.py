@@ -88,7 +88,7 @@ def test_id3_of_fifty_parallel_wrong_passwords_five_are_looked_at(anonymous, reg
 
 
 def test_without_the_row_lock_more_than_five_would_be_looked_at(anonymous, register, monkeypatch):
-    def unlocked_row(*, key: str) -> Lockout:
+    def unlocked_row(*, key: str, account: str) -> Lockout:
         row = Lockout.objects.get_or_create(pk=key)[0]
         everybody_has_read.wait()
         return row

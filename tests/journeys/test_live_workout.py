@@ -32,7 +32,7 @@ async def ada_and_ben(platform: Platform) -> AsyncIterator[tuple[Someone, Someon
     suffix = uuid4().hex[:6]
     ada, ben = await Someone(platform, f"Ada{suffix}").register(), await Someone(platform, f"Ben{suffix}").register()
     for person in (ada, ben):
-        shown = {"profile_visibility": "everyone", "workout_visibility": "friends", "body_mass_kg": 62.0}
+        shown = {"visibility": {"display_name": "everyone", "workouts": "friends"}, "body_mass_kg": 62.0}
         await person.send("PATCH", "identity/me", shown)
     asked = await ada.send("POST", "social/friend-requests", {"user_id": ben.user_id})
     await ben.send("POST", f"social/friend-requests/{asked['id']}/accept")
@@ -89,6 +89,7 @@ async def test_a_heartbeat_becomes_points_a_place_a_feed_entry_and_a_conversatio
     platform: Platform, ada_and_ben: tuple[Someone, Someone]
 ) -> None:
     ada, ben = ada_and_ben
+    await ada.agree("health_processing")
     strap = await ada.send("POST", "health/devices", {"name": "Strap", "kind": "chest_strap"})
     async with AsyncExitStack() as lines:
         with strap_worn(platform, strap, seed=11):
@@ -187,6 +188,7 @@ async def test_what_was_measured_survives_kill_nine_of_the_web_process_and_the_r
     platform: Platform, ada_and_ben: tuple[Someone, Someone]
 ) -> None:
     ada, ben = ada_and_ben
+    await ada.agree("health_processing")
     strap = await ada.send("POST", "health/devices", {"name": "Strap", "kind": "chest_strap"})
     with strap_worn(platform, strap, seed=12):
         await until_it_delivers(platform, strap["device_id"])

@@ -130,6 +130,7 @@ class Platform:
             "MEDIA_ROOT": str(self.folder / "media"),
             "PORT": str(self.port),
             "BASE_URL": self.url,
+            "EMAIL_BACKEND": "config.mailbox.MailboxBackend",
             "DEMO": "on",
             "TESTING": "off",
         }
@@ -158,8 +159,28 @@ class Someone:
         form = {"email": f"{self.name.lower()}@journey.example", "password": PASSWORD}
         born = {"display_name": self.name, "birth_date": "1990-05-17"}
         self.user_id = (await self.send("POST", "identity/register", form | born))["user_id"]
+        await self._confirm(form)
         await self.sign_in(**form)
         return self
+
+    async def _confirm(self, form: dict[str, str]) -> None:
+        """Open the account by the link in the mail."""
+
+        async def link() -> str:
+            answer = await self.http.get(f"{self.platform.url}/demo-mail.json", params={"to": form["email"]})
+            mails = answer.json()["messages"]
+            words = [word for mail in mails for word in mail["body"].split() if "/account/confirm#" in word]
+            return words[0] if words else ""
+
+        token = (await eventually(link)).partition("#")[2]
+        await self.send("POST", "identity/email/confirm", {"token": token, "password": form["password"]})
+
+    async def agree(self, purpose: str) -> None:
+        """Say yes to the text in force of a purpose."""
+        standings = (await self.get("identity/consents"))["purposes"]
+        (version,) = [standing["version_in_force"] for standing in standings if standing["purpose"] == purpose]
+        decision = {"purpose": purpose, "version": version, "given": True}
+        await self.send("POST", "identity/consents", decision)
 
     async def sign_in(self, *, email: str, password: str) -> None:
         """Get a token."""

@@ -1,7 +1,6 @@
 """The operators' page: what the bus could not deliver, over all contexts, replayed or discarded by those who may."""
 
 import re
-from collections.abc import Callable
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -11,21 +10,11 @@ from django.test import Client
 from kernel.bus import on
 from kernel.models import FailedDelivery
 from kernel.relay import Relay
-from tests.conftest import Person
 from tests.kernel.probe import ProbeSent, ledger, send, write
 
 pytestmark = [pytest.mark.django_db(databases="__all__", transaction=True), pytest.mark.usefixtures("probe")]
 
 PAGE = "/admin/dead-letters/"
-
-
-def staff(register: Callable[..., Person], role: str) -> Client:
-    """Somebody signed in to the admin."""
-    person = register()
-    call_command("grant_role", person.email, role, verbosity=0)
-    client = Client()
-    client.force_login(get_user_model().objects.get(pk=person.user_id))
-    return client
 
 
 @pytest.fixture
@@ -51,8 +40,8 @@ def act(client: Client, action: str, context: str = "gamification"):
     return client.post(PAGE, {"action": action, "context": context, "delivery": [delivery]})
 
 
-def test_p5_an_operator_reads_why_and_replays(register, broken: dict[str, bool]) -> None:
-    operator = staff(register, "operator")
+def test_p5_an_operator_reads_why_and_replays(staff_client, broken: dict[str, bool]) -> None:
+    operator = staff_client("operator")
     page = operator.get(PAGE).content.decode()
     assert "gamification.mends" in page
     assert "a reason to read" in page
@@ -63,21 +52,21 @@ def test_p5_an_operator_reads_why_and_replays(register, broken: dict[str, bool])
     assert "Nothing has failed." in operator.get(PAGE).content.decode()
 
 
-def test_p5_an_operator_discards(register, broken: dict[str, bool]) -> None:
-    act(staff(register, "operator"), "discard")
+def test_p5_an_operator_discards(staff_client, broken: dict[str, bool]) -> None:
+    act(staff_client("operator"), "discard")
     assert not FailedDelivery.objects.using("gamification").exists()
 
 
-def test_a_moderator_and_a_stranger_do_not_see_the_page(register, broken: dict[str, bool]) -> None:
-    assert staff(register, "moderator").get(PAGE).status_code == 403
+def test_a_moderator_and_a_stranger_do_not_see_the_page(staff_client, register, broken: dict[str, bool]) -> None:
+    assert staff_client("moderator").get(PAGE).status_code == 403
     assert Client().get(PAGE).status_code == 302
     member = Client()
     member.force_login(get_user_model().objects.get(pk=register().user_id))
     assert member.get(PAGE).status_code == 302
 
 
-def test_an_unknown_action_or_context_does_nothing(register, broken: dict[str, bool]) -> None:
-    operator = staff(register, "operator")
+def test_an_unknown_action_or_context_does_nothing(staff_client, broken: dict[str, bool]) -> None:
+    operator = staff_client("operator")
     assert act(operator, "explode").status_code == 403
     act(operator, "discard", context="nowhere")
     assert FailedDelivery.objects.using("gamification").count() == 1

@@ -1,14 +1,20 @@
 """Access tokens as identity signs them, made without identity."""
 
 import time
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
 import jwt
-from django.conf import settings
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from kernel.access import ALGORITHM, AUDIENCE, ISSUER
+from kernel.access import AUDIENCE, ISSUER
 from kernel.databases import redis_client
+from kernel.keys import ALGORITHM, signing_key
+from kernel.service_tokens import service_token
+
+KID, SIGNING_KEY = signing_key(at=datetime.now(UTC))
+PUBLIC_PEM = SIGNING_KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
 
 def claims_of(user_id: UUID | None = None, **more: Any) -> dict[str, Any]:
@@ -32,13 +38,11 @@ def claims_of(user_id: UUID | None = None, **more: Any) -> dict[str, Any]:
 
 
 def sign(
-    claims: dict[str, Any], *, key: str | None = None, algorithm: str = ALGORITHM, kid: str | None = None
+    claims: dict[str, Any], *, key: Any = None, algorithm: str = ALGORITHM, kid: str | None = None, **headers: Any
 ) -> str:
-    """A token with these claims."""
-    headers = {"kid": settings.TOKEN_KID if kid is None else kid}
-    return jwt.encode(
-        claims, settings.TOKEN_SIGNING_KEY if key is None else key, algorithm=algorithm, headers=headers
-    )
+    """A token with these claims, and more in its header."""
+    headers |= {"kid": KID if kid is None else kid}
+    return jwt.encode(claims, SIGNING_KEY if key is None else key, algorithm=algorithm, headers=headers)
 
 
 def token_of(user_id: UUID | None = None, **more: Any) -> str:
@@ -46,3 +50,8 @@ def token_of(user_id: UUID | None = None, **more: Any) -> str:
     claims = claims_of(user_id, **more)
     redis_client().set(f"session:{claims['sid']}", b"1")
     return sign(claims)
+
+
+def service_authorization(*, audience: str, issuer: str = "workout") -> str:
+    """The `Authorization` header of a context that asks another."""
+    return f"Service {service_token(issuer=issuer, audience=audience)}"

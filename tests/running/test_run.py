@@ -301,10 +301,10 @@ class TestKeys:
         keys = keys_for(tmp_path, {})
         assert keys == keys_for(tmp_path, {})
         assert len(base64.urlsafe_b64decode(keys["FIELD_KEY"])) == 32
-        assert Path(keys["TOKEN_SIGNING_KEY_FILE"]).read_text().startswith("-----BEGIN PRIVATE KEY-----")
-        assert {path.stat().st_mode & 0o777 for path in (tmp_path / "keys").iterdir()} == {0o600}
+        assert next(Path(keys["TOKEN_KEYS"]).glob("*.pem")).read_text().startswith("-----BEGIN PRIVATE KEY-----")
+        assert {path.stat().st_mode & 0o077 for path in (tmp_path / "keys").rglob("*")} == {0}
 
     def test_given_secrets_are_left_alone(self, tmp_path: Path) -> None:
-        given = {"SECRET_KEY": "ours", "FIELD_KEY": "ours", "TOKEN_SIGNING_KEY": "ours"}
+        given = {"SECRET_KEY": "ours", "FIELD_KEY": "ours", "TOKEN_KEYS": "ours"}
         assert keys_for(tmp_path, given) == {}
         assert list(tmp_path.iterdir()) == []

@@ -164,11 +164,21 @@ async def test_a_send_to_a_socket_that_does_not_read_waits(port: int) -> None:
     assert len(frames) == int(frames[-1]) + 1
 
 
-async def test_sockets_take_no_frame_over_64_kib_and_compress_nothing(port: int) -> None:
-    """Compressing would cost as much for each of a room's sockets as all the rest of sending."""
+async def closed_after(port: int, frame: str) -> int | None:
+    """Send a frame and read until the server closes; returns the close code."""
     async with websockets.connect(f"ws://127.0.0.1:{port}/") as client:
         assert "Sec-WebSocket-Extensions" not in client.response.headers
-        await client.send("x" * 70_000)
+        await client.send(frame)
         with contextlib.suppress(ConnectionClosed):
             assert [frame async for frame in client]
-    assert client.close_code == 1009
+    return client.close_code
+
+
+async def test_sockets_take_no_frame_over_64_kib_and_compress_nothing(port: int) -> None:
+    """Compressing would cost as much for each of a room's sockets as all the rest of sending.
+
+    The server hangs up without having read the whole frame, so the kernel may reset the connection before the client
+    has read why (1006 in place of 1009); a frame that is not too long is followed by an ordinary end.
+    """
+    assert await closed_after(port, "x" * 60_000) == 1000
+    assert await closed_after(port, "x" * 70_000) in (1009, 1006)

@@ -1,5 +1,6 @@
 """What `test_web.py` has served: a WSGI application that tells what it got, and a socket that floods."""
 
+import contextlib
 import hashlib
 import json
 import threading
@@ -69,8 +70,9 @@ async def flood(receive: Any, send: Any) -> None:
         else:
             sending.close()
             break
-    await send({"type": "websocket.send", "text": str(sent)})
-    await send({"type": "websocket.close", "code": 1000})
+    with contextlib.suppress(RuntimeError):  # the server has closed meanwhile: there is nobody to tell
+        await send({"type": "websocket.send", "text": str(sent)})
+        await send({"type": "websocket.close", "code": 1000})
 
 
 _http = WsgiBridge(tell, threads=2)

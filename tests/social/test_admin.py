@@ -6,7 +6,6 @@ from uuid import UUID
 import pytest
 from django.test import Client
 
-from contexts.identity import roles
 from contexts.identity.models import User
 from contexts.social.models import Message
 from tests.conftest import Person
@@ -18,14 +17,9 @@ PAGES = ["friendship", "friendrequestquota", "feedentry", "room", "message"]
 
 
 @pytest.fixture
-def moderator(register: Callable[..., Person]) -> Client:
+def moderator(staff_client: Callable[[str], Client]) -> Client:
     """A browser in which a moderator has signed in."""
-    person = register()
-    roles.make_groups()
-    roles.grant_role(user_id=person.user_id, role="moderator")
-    browser = Client()
-    browser.force_login(User.objects.get(pk=person.user_id))
-    return browser
+    return staff_client("moderator")
 
 
 @pytest.mark.parametrize("page", PAGES)

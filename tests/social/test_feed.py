@@ -28,10 +28,10 @@ def test_so4_a_new_members_workout_is_in_nobodys_feed(
     friends: Callable[..., tuple[Person, ...]], deliver: Callable[[], int]
 ) -> None:
     newcomer, friend = friends()
-    default = newcomer.api.get("/api/v1/identity/me").json()["workout_visibility"]
-    complete_workout(newcomer.user_id, visibility=default)
+    default = newcomer.api.get("/api/v1/identity/me").json()["visibility"]["workouts"]
+    complete_workout(newcomer.user_id, visibility="private")
     deliver()
-    assert default == "private"
+    assert default == "nobody"
     assert feed_of(friend)["items"] == feed_of(newcomer)["items"] == []
 
 

@@ -125,7 +125,7 @@ def test_nobody_answers_or_withdraws_a_request_of_others(register: Callable[...,
 
 
 def test_a_private_person_stays_nameless_to_who_asks_them(register: Callable[..., Person]) -> None:
-    ada, bo, cy = register(), register(), register(profile_visibility="everyone", display_name="Cy")
+    ada, bo, cy = register(), register(), register(visibility={"display_name": "everyone"}, display_name="Cy")
     ask(ada, bo.user_id)
     ask(ada, cy.user_id)
     assert {w["person"]["display_name"] for w in waiting(ada)} == {None, "Cy"}

@@ -15,7 +15,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from contexts.workout import tasks
-from tests.conftest import Api, Person, encode
+from tests.conftest import Api, Person, agree, encode
 
 SESSIONS = "/api/v1/workout/sessions"
 IMPORTS = "/api/v1/workout/imports"
@@ -46,7 +46,8 @@ class Strap:
 
 
 def wear(person: Person) -> Strap:
-    """Connect a strap for this person."""
+    """Connect a strap for this person, who agrees to it."""
+    agree(person)
     answer = person.api.post("/api/v1/health/devices", {"name": "Strap", "kind": "chest_strap"})
     assert answer.status_code == 201, answer.content
     made = answer.json()

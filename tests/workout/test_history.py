@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib import admin
-from django.test import Client
 
 from contexts.workout.models import Import, LiveSample, Stream, TrainingSession
 from kernel.databases import unit_of_work
@@ -111,15 +110,11 @@ def test_moderators_see_no_stream_and_no_heart_rate():
     }
 
 
-def test_the_admin_pages_of_sessions_open(register, django_user_model):
+def test_the_admin_pages_of_sessions_open(register, staff_client):
     person = register()
     session = start(person)
     give_history(person, 2)
-    person_row = django_user_model.objects.get(pk=person.user_id)
-    person_row.is_staff = person_row.is_superuser = True
-    person_row.save()
-    client = Client()
-    client.force_login(person_row, backend="allauth.account.auth_backends.AuthenticationBackend")
+    client = staff_client("superuser")
     imported = Import.objects.get()
     for path in ("", f"{session['id']}/change/"):
         assert client.get(f"/admin/workout/trainingsession/{path}").status_code == 200

@@ -20,7 +20,7 @@ BEGIN = datetime(2026, 3, 1, 8, tzinfo=UTC)
 
 class TestWo9AFileBecomesSessions:
     def test_wo9_a_recording_becomes_a_completed_session(self, register, work, announced):
-        person = register(birth_date="1986-01-01", workout_visibility="friends", time_zone="Asia/Tokyo")
+        person = register(birth_date="1986-01-01", visibility={"workouts": "friends"}, time_zone="Asia/Tokyo")
         answer = hand_in(person, gpx(BEGIN, points=61, step_s=10, metres=30, bpm=140))
         assert (answer.status_code, answer.json()["state"]) == (202, "queued")
         assert work() == 1

@@ -91,8 +91,8 @@ class TestWo1OneSessionAtATime:
 class TestPrivacy:
     def test_id7_a_new_session_is_private_unless_the_profile_says_otherwise(self, register):
         assert start(register())["visibility"] == "private"
-        assert start(register(workout_visibility="friends"))["visibility"] == "friends"
-        assert start(register(workout_visibility="friends"), visibility="everyone")["visibility"] == "everyone"
+        assert start(register(visibility={"workouts": "friends"}))["visibility"] == "friends"
+        assert start(register(visibility={"workouts": "friends"}), visibility="everyone")["visibility"] == "everyone"
 
     @pytest.mark.parametrize("step", ["", "/streams", "/pause", "/resume", "/complete"])
     def test_a_session_of_somebody_else_does_not_exist(self, register, step):
@@ -108,7 +108,7 @@ class TestPrivacy:
 
 class TestAnnouncements:
     def test_started_and_completed_are_announced_once(self, register, announced):
-        person = register(time_zone="Europe/Berlin", workout_visibility="friends")
+        person = register(time_zone="Europe/Berlin", visibility={"workouts": "friends"})
         session = start(person)
         for _ in range(2):
             done = move(person, session, "complete")
