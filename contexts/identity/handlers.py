@@ -34,6 +34,12 @@ def note_a_friendship(event: social.FriendshipEstablished) -> None:
     people.note_friendship(user_a=event.user_a, user_b=event.user_b)
 
 
+@on(social.GroupJoined)
+def note_a_group(event: social.GroupJoined) -> None:
+    """Who shares a group sees what a person shows to groups."""
+    people.note_group(group_id=event.group_id, user_ids=event.user_ids)
+
+
 @on(events.CredentialsChanged)
 def tell_of_changed_credentials(event: events.CredentialsChanged) -> None:
     """A person learns of every change to the ways into their account."""

@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db.models import Q
 
 from contexts.identity import rules
-from contexts.identity.models import Friendship, User
+from contexts.identity.models import Friendship, GroupMember, User
 from kernel.databases import unit_of_work
 from kernel.errors import NotFound
 
@@ -34,7 +34,8 @@ def profiles(*, viewer_id: UUID, user_ids: list[UUID], on: date) -> dict[UUID, P
     """These people as the viewer may see them; absent are the unknown, the blocked, and who shows nothing."""
     known = list(User.objects.filter(pk__in=user_ids, is_active=True))
     friends = friends_of(user_id=viewer_id, among=[person.pk for person in known])
-    seen = (_seen(person, relation=_relation(person.pk, viewer_id, friends), on=on) for person in known)
+    companions = sharing_a_group(user_id=viewer_id, among=[person.pk for person in known])
+    seen = (_seen(person, relation=_relation(person.pk, viewer_id, friends, companions), on=on) for person in known)
     return {profile.user_id: profile for profile in seen if profile is not None}
 
 
@@ -46,10 +47,12 @@ def profile_of(*, viewer_id: UUID, user_id: UUID, on: date) -> Profile:
     return found
 
 
-def _relation(user_id: UUID, viewer_id: UUID, friends: set[UUID]) -> str:
+def _relation(user_id: UUID, viewer_id: UUID, friends: set[UUID], companions: set[UUID]) -> str:
     if user_id == viewer_id:
         return "self"
-    return "friend" if user_id in friends else "stranger"
+    if user_id in friends:
+        return "friend"
+    return "group" if user_id in companions else "stranger"
 
 
 def _seen(person: User, *, relation: str, on: date) -> Profile | None:
@@ -70,8 +73,21 @@ def friends_of(*, user_id: UUID, among: list[UUID]) -> set[UUID]:
     return {a if b == user_id else b for a, b in pairs}
 
 
+def sharing_a_group(*, user_id: UUID, among: list[UUID]) -> set[UUID]:
+    """Those of `among` who are in a group with this person, as social has announced."""
+    groups = GroupMember.objects.filter(user_id=user_id).values("group_id")
+    return set(GroupMember.objects.filter(group_id__in=groups, user_id__in=among).values_list("user_id", flat=True))
+
+
 @unit_of_work("identity", isolation="read committed")
 def note_friendship(*, user_a: UUID, user_b: UUID) -> None:
     """Two members are friends; hearing it twice changes nothing."""
     low, high = sorted((user_a, user_b))
     Friendship.objects.bulk_create([Friendship(user_a=low, user_b=high)], ignore_conflicts=True)
+
+
+@unit_of_work("identity", isolation="read committed")
+def note_group(*, group_id: UUID, user_ids: list[UUID]) -> None:
+    """These members are in a group; hearing it twice changes nothing."""
+    members = [GroupMember(group_id=group_id, user_id=user_id) for user_id in user_ids]
+    GroupMember.objects.bulk_create(members, ignore_conflicts=True)

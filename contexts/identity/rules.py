@@ -37,6 +37,9 @@ UNITS = ("metric", "imperial")
 VISIBILITIES = ("nobody", "friends", "groups", "everyone")
 """ "groups": friends, and those with whom one shares a group."""
 
+RELATIONS = ("self", "friend", "group", "stranger")
+"""From near to far, each the farthest that the visibility of the same place lets see."""
+
 VISIBLE_FIELDS = ("display_name", "avatar", "about", "city", "age", "sex", "body_mass_kg", "hr_max", "workouts")
 """What a person decides about one by one; a new person shows none of it (ID-7)."""
 
@@ -202,13 +205,11 @@ def lockout_for(earlier_lockouts: int) -> timedelta:
 
 
 def is_visible(shown_to: str, *, relation: str) -> bool:
-    """Whether a field shown to these is seen by oneself, a `friend` or a `stranger`.
+    """Whether a field shown to these is seen by oneself (`self`), a `friend`, somebody of a shared `group`, a `stranger`.
 
-    "groups" takes in friends; who shares a group is not announced yet, so for others it shows nothing.
+    Each visibility takes in those before it: "groups" shows to friends as well.
     """
-    return (
-        relation == "self" or shown_to == "everyone" or (relation == "friend" and shown_to in ("friends", "groups"))
-    )
+    return RELATIONS.index(relation) <= VISIBILITIES.index(shown_to)
 
 
 def age_on(birth_date: date, day: date) -> int:

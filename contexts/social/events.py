@@ -15,6 +15,14 @@ class FriendshipEstablished(DomainEvent, key="user_a"):
 
 
 @dataclass(frozen=True, kw_only=True)
+class GroupJoined(DomainEvent, key="group_id"):
+    """These members are in a group room from now on; its first event names everybody it was opened with."""
+
+    group_id: UUID
+    user_ids: list[UUID]
+
+
+@dataclass(frozen=True, kw_only=True)
 class PersonalDataExported(DomainEvent, key="user_id"):
     """The social context has left its part of an export; `rows` counts them by table."""
 

@@ -6,8 +6,9 @@ from uuid import UUID
 
 from django.db.models import F, QuerySet
 
-from contexts.social import friendships, rules
+from contexts.social import events, friendships, rules
 from contexts.social.models import Membership, Room
+from kernel.bus import publish
 from kernel.databases import run_after_commit, unit_of_work
 from kernel.errors import InvalidInput, NotFound, Refused
 from kernel.realtime import push
@@ -73,7 +74,9 @@ def open_group_room(*, by: UUID, title: str, member_ids: list[UUID], at: datetim
         active_at=at,
         member_count=len(others) + 1,
     )
-    _seat(room, others | {by}, at=at)
+    members = others | {by}
+    _seat(room, members, at=at)
+    publish(events.GroupJoined(group_id=room.id, user_ids=sorted(members), occurred_at=at))
     return room
 
 

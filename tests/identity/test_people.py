@@ -52,6 +52,20 @@ def test_id7_each_field_has_its_own_visibility(register, deliver):
     assert {name for name, value in to_stranger.items() if value is not None} == {"user_id", "display_name"}
 
 
+def test_id7_who_shares_a_group_sees_what_is_shown_to_groups(register, deliver):
+    anna, host, other, stranger = register(**ABOUT), register(), register(), register()
+    anna.api.patch(ME, {"visibility": {"age": "groups", "city": "friends"}})
+    befriend(host, anna, deliver)
+    befriend(host, other, deliver)
+    assert seen(other, anna).status_code == 404
+    members = {"title": "Sunday run", "member_ids": [str(anna.user_id), str(other.user_id)]}
+    assert host.api.post("/api/v1/social/rooms", {"kind": "group"} | members).status_code == 201
+    deliver()
+    to_other = seen(other, anna).json()
+    assert {name for name, value in to_other.items() if value is not None} == {"user_id", "age"}
+    assert seen(stranger, anna).status_code == 404
+
+
 def test_id7_changing_one_visibility_leaves_the_others(register):
     anna = register(visibility={"city": "everyone"})
     changed = anna.api.patch(ME, {"visibility": {"about": "friends"}}).json()["visibility"]
@@ -65,10 +79,9 @@ def test_id7_a_blocked_person_is_not_shown(register):
     assert seen(stranger, anna).status_code == 404
 
 
-@given(level=st.sampled_from(rules.VISIBILITIES), relation=st.sampled_from(["self", "friend", "stranger"]))
+@given(level=st.sampled_from(rules.VISIBILITIES), relation=st.sampled_from(rules.RELATIONS))
 def test_id7_who_is_closer_never_sees_less(level, relation):
-    order = ["stranger", "friend", "self"]
-    closer = order[min(order.index(relation) + 1, 2)]
+    closer = rules.RELATIONS[max(rules.RELATIONS.index(relation) - 1, 0)]
     assert rules.is_visible(level, relation=closer) >= rules.is_visible(level, relation=relation)
 
 

@@ -12,6 +12,7 @@ from contexts.identity.models.connections import AuthorizationCode, ExternalAcco
 from contexts.identity.models.people import (
     CoachGrant,
     Friendship,
+    GroupMember,
     MembershipPeriod,
     PrivacyZone,
     User,
@@ -28,6 +29,7 @@ __all__ = [
     "Erasure",
     "ExternalAccount",
     "Friendship",
+    "GroupMember",
     "Lockout",
     "MailedLink",
     "MembershipPeriod",

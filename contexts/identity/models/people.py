@@ -202,3 +202,17 @@ class Friendship(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user_a} and {self.user_b}"
+
+
+class GroupMember(models.Model):
+    """What social announced, kept here so that a profile can be shown to those who share a group."""
+
+    group_id = models.UUIDField()
+    user_id = models.UUIDField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user_id", "group_id"], name="identity_group_member_once")]
+        indexes = [models.Index(fields=["group_id"], name="identity_members_of_group")]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} in {self.group_id}"
