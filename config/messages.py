@@ -22,13 +22,13 @@ import polib
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ("kernel", "contexts", "config")
 SERVER = ROOT / "locale" / "ru" / "LC_MESSAGES" / "django.po"
-SCRIPTS = ROOT / "contexts" / "identity" / "locale" / "ru" / "LC_MESSAGES" / "djangojs.po"
+SCRIPTS = SERVER.with_name("djangojs.po")
 CALLS = {"_", "gettext", "gettext_lazy"}
-SENTENCES = {"InvalidInput", "TryAgain", "TokenInvalid", "BadJson", "ValidationError", "_plain_problem"}
+SENTENCES = {"InvalidInput", "TryAgain", "TokenInvalid", "BadJson", "Text", "ValidationError", "_plain_problem"}
 """Calls whose first argument is read by people: it is looked up in the catalogue when the answer is written."""
 IN_TEMPLATE = re.compile(r"""{%\s*translate\s+(["'])(.+?)\1""")
 IN_BLOCK = re.compile(r"{%\s*blocktranslate[^%]*%}(.+?){%\s*endblocktranslate", re.DOTALL)
-IN_SCRIPT = re.compile(r"""\bt\(\s*"((?:[^"\\]|\\.)+)"\s*\)""")
+IN_SCRIPT = re.compile(r"""\bt\(\s*"((?:[^"\\]|\\.)+)"\s*[,)]""")
 
 
 def main() -> int:
@@ -37,7 +37,7 @@ def main() -> int:
     django.setup()
     wanted = {SERVER: sorted(set(server_texts())), SCRIPTS: sorted(set(script_texts()))}
     if "--check" in sys.argv:
-        faults = [fault for file, texts in wanted.items() for fault in faults_of(file, texts)]
+        faults = [*untranslatable(), *(fault for file, texts in wanted.items() for fault in faults_of(file, texts))]
         print(*faults, sep="\n")
         return 1 if faults else 0
     for file, texts in wanted.items():
@@ -75,11 +75,23 @@ def refusals() -> Iterator[str]:
 
 def literals(path: Path) -> Iterator[str]:
     """The texts a module marks with gettext, and what its refusals say instead of their first line."""
+    for text in _spoken(path):
+        if isinstance(text, ast.Constant) and isinstance(text.value, str):
+            yield text.value
+
+
+def untranslatable() -> Iterator[str]:
+    """Sentences put together before anybody could translate them."""
+    for path in _files("*.py"):
+        for text in _spoken(path):
+            if isinstance(text, ast.JoinedStr):
+                yield f"{path.relative_to(ROOT)}:{text.lineno}: name the values instead of an f-string"
+
+
+def _spoken(path: Path) -> Iterator[ast.expr]:
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Call) and node.args and _is_spoken(ast.unparse(node.func)):
-            text = node.args[0]
-            if isinstance(text, ast.Constant) and isinstance(text.value, str):
-                yield text.value
+            yield node.args[0]
 
 
 def _is_spoken(function: str) -> bool:
@@ -98,8 +110,7 @@ def tables() -> Iterator[str]:
 def script_texts() -> Iterator[str]:
     """What the pages' scripts say."""
     for path in _files("*.js"):
-        if "account" in path.parts:
-            yield from (found.replace('\\"', '"') for found in IN_SCRIPT.findall(path.read_text()))
+        yield from (found.replace('\\"', '"') for found in IN_SCRIPT.findall(path.read_text()))
 
 
 def _files(*patterns: str) -> Iterator[Path]:

@@ -1,11 +1,13 @@
 """The platform's own pages: the live page, the API's description and a page to try it."""
 
 import json
+from pathlib import Path
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import path
+from django.views.i18n import JavaScriptCatalog
 from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiYamlRenderer
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.renderers import TemplateHTMLRenderer
@@ -21,6 +23,16 @@ def live(request: HttpRequest) -> HttpResponse:
     response = render(request, "live.html")
     response["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
     return response
+
+
+class PageTexts(JavaScriptCatalog):
+    """What the pages' scripts say, in the language of the request."""
+
+    packages = ["config"]
+
+    def get_paths(self, packages: list[str]) -> list[Path]:
+        """One catalogue for the scripts of all pages, beside the server's own."""
+        return [Path(folder) for folder in settings.LOCALE_PATHS]
 
 
 def demo_people(request: HttpRequest) -> JsonResponse:

@@ -26,6 +26,7 @@ def _context_pages() -> list[Any]:
 
 urlpatterns = [
     path("", pages.live),
+    path("texts.js", pages.PageTexts.as_view()),
     *(pages.DEMO_ONLY if settings.DEMO else []),
     *_context_routes(),
     *_context_pages(),

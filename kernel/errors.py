@@ -6,12 +6,24 @@ it into `application/problem+json`.
 """
 
 import re
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 
 def snake_case(name: str) -> str:
     """`SoldOut` → `sold_out`."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+
+
+class Text(str):
+    """A sentence for people whose `{name}`s are filled in after it was translated; as a string it is in English."""
+
+    template: str
+    values: dict[str, object]
+
+    def __new__(cls, template: str, **values: object) -> Self:
+        made = super().__new__(cls, template.format(**values) if values else template)
+        made.template, made.values = template, values
+        return made
 
 
 class Refused(Exception):
@@ -52,7 +64,9 @@ class InvalidInput(Refused):
     status = 400
     code = "invalid"
 
-    def __init__(self, detail: str | None = None, *, field: str | None = None, code: str = "invalid") -> None:
-        """Name the `field` at fault and a stable `code` for what is wrong with it."""
-        shown = detail or "The value is not valid."
+    def __init__(
+        self, detail: str | None = None, *, field: str | None = None, code: str = "invalid", **values: object
+    ) -> None:
+        """Name the `field` at fault and a stable `code` for what is wrong with it; `values` as in `Text`."""
+        shown = Text(detail or "The value is not valid.", **values)
         super().__init__(None, errors=[{"field": field, "code": code, "detail": shown}])

@@ -27,7 +27,7 @@ from rest_framework.views import APIView
 
 from kernel import policy as security_policy
 from kernel.access import BearerToken, InsufficientScope, NotSignedIn, Policy, RateLimit, admit_scope
-from kernel.errors import InvalidInput, NotFound, Refused, TryAgain
+from kernel.errors import InvalidInput, NotFound, Refused, Text, TryAgain
 from kernel.events import home_of
 from kernel.observability import correlation_id
 
@@ -66,7 +66,7 @@ def decode_json(body: bytes) -> Any:
     try:
         value = msgspec.json.decode(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise BadJson(f"The body is not acceptable JSON: {str(error)[:120]}") from None
+        raise BadJson(Text("The body is not acceptable JSON: {why}", why=str(error)[:120])) from None
     if b"\\u0000" in body and _holds_nul(value):
         raise BadJson("Text must not contain the NUL character.")
     if body.count(b"[") + body.count(b"{") > MAX_JSON_DEPTH:
@@ -99,7 +99,7 @@ def _refuse_depth(value: Any) -> None:
         ]
         if not level:
             return
-    raise BadJson(f"The body is nested deeper than {MAX_JSON_DEPTH} levels.")
+    raise BadJson(Text("The body is nested deeper than {most} levels.", most=MAX_JSON_DEPTH))
 
 
 def encode_json(value: Any) -> bytes:
@@ -177,11 +177,18 @@ TITLES = {
 }
 
 
+def translated(sentence: Any) -> str:
+    """A sentence for people in the language of the request; of a `Text` the template is looked up."""
+    if isinstance(sentence, Text):
+        return gettext(sentence.template).format(**sentence.values) if sentence.values else gettext(sentence.template)
+    return gettext(str(sentence)) if sentence else ""
+
+
 def problem(status: int, code: str, detail: str, **extra: Any) -> dict[str, Any]:
     """A problem document, in the language of the request."""
-    title, detail = gettext(TITLES.get(status, "Error")), gettext(detail) if detail else detail
+    title, detail = gettext(TITLES.get(status, "Error")), translated(detail)
     for fault in extra.get("errors", ()):
-        fault["detail"] = gettext(str(fault["detail"])) if fault.get("detail") else ""
+        fault["detail"] = translated(fault.get("detail"))
     head = {"type": f"urn:stayer:problem:{code}", "title": title, "status": status, "detail": detail, "code": code}
     return head | {"correlation_id": correlation_id()} | extra
 
@@ -421,7 +428,7 @@ def page_size(request: Request, *, default: int = PAGE_SIZE) -> int:
     if asked is None:
         return default
     if not asked.isdecimal() or not 1 <= int(asked[:9]) <= MAX_PAGE_SIZE:
-        raise InvalidInput(f"A page has 1 to {MAX_PAGE_SIZE} items.", field="limit", code="out_of_range")
+        raise InvalidInput("A page has 1 to {most} items.", field="limit", code="out_of_range", most=MAX_PAGE_SIZE)
     return int(asked)
 
 

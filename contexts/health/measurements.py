@@ -44,7 +44,10 @@ def heart_rate_of(
         raise InvalidInput("The range ends before it begins.", field="to", code="range_empty")
     if rules.points_between(since, until, bucket=width) > rules.MAX_POINTS:
         raise InvalidInput(
-            f"More than {rules.MAX_POINTS} points: take wider buckets.", field="bucket", code="too_many_points"
+            "More than {most} points: take wider buckets.",
+            field="bucket",
+            code="too_many_points",
+            most=rules.MAX_POINTS,
         )
     note_access(subject_id=user_id, stream=Stream.heart_rate, since=since, until=until, by=by, at=at)
     points = (

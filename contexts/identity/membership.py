@@ -85,7 +85,7 @@ def _ensure_sensible(tier: str, *, until: datetime, reason: str, at: datetime) -
         raise InvalidInput("There is no such tier.", field="tier", code="unknown_tier")
     if not at < until <= at + rules.LONGEST_MEMBERSHIP:
         days = rules.LONGEST_MEMBERSHIP // timedelta(days=1)
-        raise InvalidInput(f"A membership lasts 1 to {days} days.", field="until", code="out_of_range")
+        raise InvalidInput("A membership lasts 1 to {days} days.", field="until", code="out_of_range", days=days)
     _ensure_reason(reason)
 
 

@@ -8,7 +8,6 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import path
-from django.views.i18n import JavaScriptCatalog
 
 from kernel.http import CONTENT_SECURITY_POLICY
 
@@ -28,7 +27,6 @@ def _page(name: str, **values: Any) -> Any:
 
 urlpatterns = [
     path("account/", _page("account")),
-    path("account/texts.js", JavaScriptCatalog.as_view(packages=["contexts.identity"])),
     path("account/confirm", _page("link", purpose="confirm")),
     path("account/reset", _page("link", purpose="reset")),
     path("account/email", _page("link", purpose="email")),

@@ -51,7 +51,7 @@ def ensure_old_enough(birth_date: date, *, on: date) -> None:
             "That is not the birth date of a living person.", field="birth_date", code="not_a_birth_date"
         )
     if rules.age_on(birth_date, on) < rules.MIN_AGE:
-        raise InvalidInput(f"One has to be {rules.MIN_AGE} or older.", field="birth_date", code="too_young")
+        raise InvalidInput("One has to be {age} or older.", field="birth_date", code="too_young", age=rules.MIN_AGE)
 
 
 @unit_of_work("identity")

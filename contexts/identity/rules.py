@@ -205,7 +205,7 @@ def lockout_for(earlier_lockouts: int) -> timedelta:
 
 
 def is_visible(shown_to: str, *, relation: str) -> bool:
-    """Whether a field shown to these is seen by oneself (`self`), a `friend`, somebody of a shared `group`, a `stranger`.
+    """Whether a field shown to these is seen by one of `RELATIONS`.
 
     Each visibility takes in those before it: "groups" shows to friends as well.
     """

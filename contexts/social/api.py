@@ -345,7 +345,9 @@ def _number(request: Request, name: str, *, least: int, most: int, default: int)
     if asked is None:
         return default
     if not (asked.isascii() and asked.isdecimal() and len(asked) <= 19 and least <= int(asked) <= most):
-        raise InvalidInput(f"A whole number from {least} to {most}.", field=name, code="out_of_range")
+        raise InvalidInput(
+            "A whole number from {least} to {most}.", field=name, code="out_of_range", least=least, most=most
+        )
     return int(asked)
 
 

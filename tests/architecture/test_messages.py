@@ -17,6 +17,10 @@ def test_a_text_without_a_translation_is_noticed() -> None:
     assert any("no longer said" in fault for fault in faults)
 
 
+def test_no_sentence_is_put_together_before_it_is_translated() -> None:
+    assert list(messages.untranslatable()) == []
+
+
 def test_mails_exist_in_both_languages() -> None:
     folder = messages.ROOT / "contexts" / "identity" / "templates"
     letters = {path.name for path in folder.rglob("*.txt")}

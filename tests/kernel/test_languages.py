@@ -1,5 +1,7 @@
 """Answers speak the language they were asked in; their codes stay the same."""
 
+import json
+
 import pytest
 
 from tests.conftest import Api
@@ -35,6 +37,22 @@ def test_why_a_password_is_refused_is_told_in_russian() -> None:
     told = asked("post", "/api/v1/identity/password/strength", {"password": "stayer"}).json()
     assert any("символ" in reason for reason in told["reasons"])
     assert any("опираться" in reason for reason in told["reasons"])
+
+
+def test_a_sentence_with_a_number_is_told_in_russian() -> None:
+    deep = "[" * 200 + "]" * 200
+    answer = Api().post(LOGIN, data=deep, content_type="application/json", headers=RU)
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_json")
+    assert answer.json()["detail"] == "Тело запроса вложено глубже 32 уровней."
+
+
+def test_the_live_page_and_its_scripts_speak_russian() -> None:
+    page = asked("get", "/")
+    assert '<html lang="ru">' in page.content.decode()
+    assert "Каждый удар на счету." in page.content.decode()
+    script = asked("get", "/texts.js").content.decode()
+    assert json.dumps("Ждём связи") in script
+    assert "Every beat counts." in asked("get", "/", headers={}).content.decode()
 
 
 @pytest.mark.parametrize(

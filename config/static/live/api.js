@@ -1,5 +1,7 @@
 /** The server as the page sees it: signing in, requests that renew their token, sockets that come back. */
 
+import { t } from "./dom.js";
+
 const BASE = "/api/v1/";
 const KEPT = "stayer.tokens";
 const RENEW_BEFORE_MS = 60_000;
@@ -8,7 +10,7 @@ const RENEW_BEFORE_MS = 60_000;
 export class Refusal extends Error {
   constructor(status, problem = {}) {
     const [first] = problem.errors ?? [];
-    super(first?.detail ?? problem.detail ?? "Something went wrong.");
+    super(first?.detail ?? problem.detail ?? t("Something went wrong."));
     this.status = status;
     this.code = problem.code ?? "error";
     this.problem = problem;
@@ -17,7 +19,7 @@ export class Refusal extends Error {
 
 /** The server could not be reached. */
 export class Offline extends Error {
-  constructor() { super("The server cannot be reached right now."); }
+  constructor() { super(t("The server cannot be reached right now.")); }
 }
 
 let tokens = readKept();

@@ -1,7 +1,7 @@
 /** The leaderboard and today's points: rows keep their identity and glide to their new places. */
 
 import { follow, request } from "./api.js";
-import { $, avatar, calm, emptyNote, h, icon, number } from "./dom.js";
+import { $, LANGUAGE, avatar, calm, emptyNote, h, icon, number, t } from "./dom.js";
 
 const TOP = 20;
 const GLIDE_MS = 650;
@@ -9,12 +9,12 @@ const GLOW_MS = 1800;
 const REREAD_PAUSE_MS = 800;
 const REREAD_BELOW_MS = 10_000;
 
-const DAY = new Intl.DateTimeFormat("en", { day: "numeric", month: "long", timeZone: "UTC" });
-const MONTH = new Intl.DateTimeFormat("en", { month: "long", year: "numeric", timeZone: "UTC" });
+const DAY = new Intl.DateTimeFormat(LANGUAGE, { day: "numeric", month: "long", timeZone: "UTC" });
+const MONTH = new Intl.DateTimeFormat(LANGUAGE, { month: "long", year: "numeric", timeZone: "UTC" });
 
 /** `2026-11-20` as `20 November`, `2026-W47` as `week 47`, `2026-11` as `November 2026`. */
 function spoken(period, key) {
-  if (period === "weekly") return `week ${Number(key.split("-W")[1])}`;
+  if (period === "weekly") return t("week {number}", { number: Number(key.split("-W")[1]) });
   return (period === "daily" ? DAY : MONTH).format(new Date(`${key}T00:00Z`.replace(/^(\d+-\d+)T/, "$1-01T")));
 }
 
@@ -43,7 +43,7 @@ export function mountBoard({ me, onMove }) {
     board = null;
     elements.clear();
     $("board-rows").replaceChildren();
-    emptyNote($("board-note"), "Reading the board", "One moment.");
+    emptyNote($("board-note"), t("Reading the board"), t("One moment."));
   }
 
   function take(frame) {
@@ -111,7 +111,7 @@ export function mountBoard({ me, onMove }) {
     for (const [row, shown] of elements) if (!shown.isConnected) elements.delete(row);
     glide(before);
     $("board-note").hidden = top.length > 0;
-    if (!top.length) emptyNote($("board-note"), "Nobody has points yet", "Finish a workout and be the first on this board.");
+    if (!top.length) emptyNote($("board-note"), t("Nobody has points yet"), t("Finish a workout and be the first on this board."));
   }
 
   function element(row, risen) {
@@ -133,8 +133,8 @@ export function mountBoard({ me, onMove }) {
   }
 
   function nameOf(row, isMine) {
-    if (row.display_name === null) return [h("i", {}, "Private athlete")];
-    return isMine ? [row.display_name, h("i", {}, " · you")] : [row.display_name];
+    if (row.display_name === null) return [h("i", {}, t("Private athlete"))];
+    return isMine ? [row.display_name, h("i", {}, ` · ${t("you")}`)] : [row.display_name];
   }
 
   function glow(shown) {

@@ -1,11 +1,11 @@
 /** Rooms and messages over one socket: numbered, without gaps, and nothing written is lost while the line is down. */
 
 import { follow, request } from "./api.js";
-import { $, avatar, emptyNote, freshId, h, toast } from "./dom.js";
+import { $, LANGUAGE, avatar, emptyNote, freshId, h, t, toast } from "./dom.js";
 
 const NEAR_END_PX = 80;
 const HISTORY = 50;
-const CLOCK = new Intl.DateTimeFormat("en", { hour: "numeric", minute: "2-digit" });
+const CLOCK = new Intl.DateTimeFormat(LANGUAGE, { hour: "numeric", minute: "2-digit" });
 
 /** Talk until `stop()`. */
 export function mountChat({ me, isShown }) {
@@ -73,7 +73,7 @@ export function mountChat({ me, isShown }) {
   function refused({ client_message_id: id, detail }) {
     for (const room of rooms.values()) {
       const message = room.waiting.get(id);
-      if (message) message.refusal = detail ?? "Not sent.";
+      if (message) message.refusal = detail ?? t("Not sent.");
     }
     if (!id && detail) toast(detail);
     drawLog();
@@ -92,7 +92,7 @@ export function mountChat({ me, isShown }) {
     if (!page) return;
     for (const item of page.items) {
       const known = rooms.get(item.id) ?? { id: item.id, seq: null, messages: [], waiting: new Map() };
-      const name = item.title || item.other?.display_name || "Private athlete";
+      const name = item.title || item.other?.display_name || t("Private athlete");
       rooms.set(item.id, Object.assign(known, { name, unread: item.unread, lastSeq: Math.max(item.last_seq, known.lastSeq ?? 0) }));
     }
     drawRooms();
@@ -101,13 +101,13 @@ export function mountChat({ me, isShown }) {
   }
 
   function noRooms() {
-    emptyNote($("chat-log").appendChild(h("div", { class: "empty" })), "No conversations yet", "Open one with a friend: press New.");
+    emptyNote($("chat-log").appendChild(h("div", { class: "empty" })), t("No conversations yet"), t("Open one with a friend: press New."));
   }
 
   function drawRooms() {
     $("chat-rooms").replaceChildren(...[...rooms.values()].map((room) => h("li", {},
       h("button", { type: "button", "aria-current": String(room === open), onclick: () => enter(room.id) }, avatar(room.name), room.name,
-        room.unread && !(room === open && isShown()) ? h("b", { class: "badge", "aria-label": `${room.unread} unread` }, String(room.unread)) : null))));
+        room.unread && !(room === open && isShown()) ? h("b", { class: "badge", "aria-label": t("{number} unread", { number: room.unread }) }, String(room.unread)) : null))));
     const unread = [...rooms.values()].reduce((sum, room) => sum + (room === open && isShown() ? 0 : room.unread), 0);
     $("chat-badge").textContent = unread > 99 ? "99+" : unread;
     $("chat-badge").hidden = !unread;
@@ -194,23 +194,23 @@ export function mountChat({ me, isShown }) {
 
   function nothing(isReading) {
     const note = h("div", { class: "empty" });
-    emptyNote(note, isReading ? "Reading" : "Nothing said yet", isReading ? "One moment." : "The first word is yours.");
+    emptyNote(note, isReading ? t("Reading") : t("Nothing said yet"), isReading ? t("One moment.") : t("The first word is yours."));
     return note;
   }
 
   function saidBy({ author, sent_at: at }) {
     const isOwn = author.user_id === me.user_id;
-    const who = isOwn ? "You" : author.display_name ?? "Private athlete";
+    const who = isOwn ? t("You") : author.display_name ?? t("Private athlete");
     return h("p", { class: `said-by${isOwn ? " own" : ""}` }, `${who} · ${CLOCK.format(new Date(at))}`);
   }
 
   function bubble(message, isOwn) {
     const isWaiting = message.seq === undefined;
     const kind = ["bubble", isOwn && "own", isWaiting && "waiting", message.refusal && "refused"].filter(Boolean).join(" ");
-    if (message.hidden) return h("p", { class: kind }, h("i", {}, "Hidden by a moderator"));
-    if (!message.refusal) return h("p", { class: kind, title: isWaiting ? "Waiting for the line" : null }, message.text);
+    if (message.hidden) return h("p", { class: kind }, h("i", {}, t("Hidden by a moderator")));
+    if (!message.refusal) return h("p", { class: kind, title: isWaiting ? t("Waiting for the line") : null }, message.text);
     return h("p", { class: kind }, message.text, h("br"), `${message.refusal} `,
-      h("button", { class: "button quiet", type: "button", onclick: () => { transmit(open, message); drawLog(); } }, "Try again"));
+      h("button", { class: "button quiet", type: "button", onclick: () => { transmit(open, message); drawLog(); } }, t("Try again")));
   }
 
   function grow() {
@@ -227,8 +227,8 @@ export function mountChat({ me, isShown }) {
     $("chat-new").setAttribute("aria-expanded", !list.hidden);
     if (list.hidden) return;
     const page = await request("social/friends?limit=50").catch(() => ({ items: [] }));
-    list.replaceChildren(...page.items.map((friend) => h("button", { type: "button", onclick: () => openWith(friend) }, avatar(friend.display_name), friend.display_name ?? "Private athlete")));
-    if (!page.items.length) list.replaceChildren(h("p", { class: "hint" }, "You have no friends here yet. Conversations open between friends."));
+    list.replaceChildren(...page.items.map((friend) => h("button", { type: "button", onclick: () => openWith(friend) }, avatar(friend.display_name), friend.display_name ?? t("Private athlete"))));
+    if (!page.items.length) list.replaceChildren(h("p", { class: "hint" }, t("You have no friends here yet. Conversations open between friends.")));
   }
 
   async function openWith(friend) {

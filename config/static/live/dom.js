@@ -1,5 +1,13 @@
 /** Small tools for building the page and saying numbers aloud. */
 
+/** The language of the page: `en`, `ru`. */
+export const LANGUAGE = document.documentElement.lang;
+
+/** A text in the reader's language, its `{name}`s filled in. */
+export function t(text, values = {}) {
+  return (window.gettext?.(text) ?? text).replace(/\{(\w+)\}/g, (_, name) => values[name]);
+}
+
 /** The element with this id. */
 export const $ = (id) => document.getElementById(id);
 
@@ -58,17 +66,19 @@ export function clock(seconds) {
   return hours ? `${hours}:${String(minutes).padStart(2, "0")}:${tail}` : `${minutes}:${tail}`;
 }
 
-const NUMBER = new Intl.NumberFormat("en");
-const KILOMETRES = new Intl.NumberFormat("en", { maximumFractionDigits: 2 });
-const AGO = new Intl.RelativeTimeFormat("en", { numeric: "auto", style: "narrow" });
+const NUMBER = new Intl.NumberFormat(LANGUAGE);
+const KILOMETRES = new Intl.NumberFormat(LANGUAGE, { maximumFractionDigits: 2 });
+const AGO = new Intl.RelativeTimeFormat(LANGUAGE, { numeric: "auto", style: "narrow" });
 
 export const number = (value) => NUMBER.format(value);
-export const kilometres = (metres) => `${KILOMETRES.format(metres / 1000)} km`;
+export const kilocalories = (value) => t("{number} kcal", { number: number(Math.round(value)) });
+export const beats = (bpm) => t("{number} bpm", { number: Math.round(bpm) });
+export const kilometres = (metres) => t("{number} km", { number: KILOMETRES.format(metres / 1000) });
 
 /** `3 min ago`, `yesterday`. */
 export function ago(moment) {
   const seconds = (Date.parse(moment) - Date.now()) / 1000;
-  if (seconds > -45) return "just now";
+  if (seconds > -45) return t("just now");
   if (seconds > -3600) return AGO.format(Math.round(seconds / 60), "minute");
   if (seconds > -86400) return AGO.format(Math.round(seconds / 3600), "hour");
   return AGO.format(Math.round(seconds / 86400), "day");
@@ -76,8 +86,9 @@ export function ago(moment) {
 
 /** Words for a sport: its name and what one does. */
 export const SPORTS = {
-  running: ["Running", "ran"], walking: ["Walking", "walked"], cycling: ["Cycling", "rode"], swimming: ["Swimming", "swam"],
-  rowing: ["Rowing", "rowed"], strength: ["Strength", "lifted"], other: ["Other", "trained"],
+  running: [t("Running"), t("ran")], walking: [t("Walking"), t("walked")], cycling: [t("Cycling"), t("rode")],
+  swimming: [t("Swimming"), t("swam")], rowing: [t("Rowing"), t("rowed")], strength: [t("Strength"), t("lifted")],
+  other: [t("Other"), t("trained")],
 };
 export const sportName = (sport) => SPORTS[sport]?.[0] ?? sport;
 

@@ -1,7 +1,7 @@
 /** What friends have finished, newest first. */
 
 import { request } from "./api.js";
-import { $, SPORTS, ago, avatar, clock, emptyNote, h, kilometres, number } from "./dom.js";
+import { $, SPORTS, ago, avatar, clock, emptyNote, h, kilocalories, kilometres, t } from "./dom.js";
 
 const LOOK_EVERY_MS = 20_000;
 const SOON_MS = 1_200;
@@ -17,7 +17,7 @@ export function mountFeed({ me }) {
     try {
       show((await request("social/feed?limit=20")).items);
     } catch (error) {
-      if (first) emptyNote($("feed-note"), "The feed cannot be read", error.message);
+      if (first) emptyNote($("feed-note"), t("The feed cannot be read"), error.message);
     }
   }
 
@@ -26,16 +26,16 @@ export function mountFeed({ me }) {
     items.forEach((item) => known.add(item.id));
     first = false;
     $("feed-note").hidden = items.length > 0;
-    if (!items.length) emptyNote($("feed-note"), "Nothing here yet", "When you or a friend finish a shared workout, it appears here.");
+    if (!items.length) emptyNote($("feed-note"), t("Nothing here yet"), t("When you or a friend finish a shared workout, it appears here."));
   }
 
   function entry(item) {
     const own = item.author.user_id === me.user_id;
-    const did = SPORTS[item.sport]?.[1] ?? "trained";
+    const did = (SPORTS[item.sport] ?? SPORTS.other)[1];
     const what = item.distance_m ? `${did} ${kilometres(item.distance_m)}` : did;
-    const facts = [clock(item.moving_s), item.energy_kcal && `${number(Math.round(item.energy_kcal))} kcal`].filter(Boolean).join(" · ");
+    const facts = [clock(item.moving_s), item.energy_kcal && kilocalories(item.energy_kcal)].filter(Boolean).join(" · ");
     return h("li", { class: `entry${!first && !known.has(item.id) ? " fresh" : ""}` }, avatar(item.author.display_name),
-      h("p", {}, h("b", {}, own ? "You" : item.author.display_name ?? "A friend"), ` ${what}`, h("br"), h("span", { class: "facts" }, facts)),
+      h("p", {}, h("b", {}, own ? t("You") : item.author.display_name ?? t("A friend")), ` ${what}`, h("br"), h("span", { class: "facts" }, facts)),
       h("time", { class: "when", datetime: item.ended_at }, ago(item.ended_at)));
   }
 

@@ -3,7 +3,7 @@
 import { Refusal, demoPeople, isSignedIn, request, signIn, signOut, watchLinks, whenSignedOut } from "./api.js";
 import { mountBoard } from "./board.js";
 import { mountChat } from "./chat.js";
-import { $, avatar, calm, h, toast } from "./dom.js";
+import { $, avatar, calm, h, t, toast } from "./dom.js";
 import { mountFeed } from "./feed.js";
 import { Trace } from "./pulse.js";
 import { mountWorkout } from "./workout.js";
@@ -101,7 +101,7 @@ function show(name) {
 
 function showLink(state) {
   $("link").dataset.state = state;
-  $("link-text").textContent = state === "live" ? "Live" : navigator.onLine ? "Reconnecting" : "Offline";
+  $("link-text").textContent = state === "live" ? t("Live") : navigator.onLine ? t("Reconnecting") : t("Offline");
 }
 
 $("sign-out").onclick = signOut;

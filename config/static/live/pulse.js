@@ -1,6 +1,6 @@
 /** The heart's line: samples in, a smooth curve out, coloured by the zones it runs through. */
 
-import { calm } from "./dom.js";
+import { calm, t } from "./dom.js";
 
 const BEHIND_S = 2.5; // the drawing runs this far behind the newest sample, so that the line grows without jumps
 const GAP_S = 6; // a longer silence of the strap is shown as a gap, not invented
@@ -9,7 +9,7 @@ const SMALLEST_SPAN = 44;
 
 /** Lower limits of the zones 1–5 as shares of the maximum heart rate. */
 export const ZONE_SHARES = [0.5, 0.6, 0.7, 0.8, 0.9];
-export const ZONE_NAMES = ["Resting", "Very light", "Light", "Moderate", "Hard", "Maximum"];
+export const ZONE_NAMES = [t("Resting"), t("Very light"), t("Light"), t("Moderate"), t("Hard"), t("Maximum")];
 
 /** The zone of a heart rate, 0 (below all) to 5. */
 export const zoneOf = (bpm, maximum) => ZONE_SHARES.filter((share) => bpm >= share * maximum).length;

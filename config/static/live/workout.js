@@ -1,7 +1,7 @@
 /** The live workout: start, pause, resume, finish; the clock, the heart, and the time in each zone. */
 
 import { Refusal, follow, request } from "./api.js";
-import { $, SPORTS, calm, clock, freshId, kilometres, number, sportName, toast } from "./dom.js";
+import { $, SPORTS, beats, calm, clock, freshId, kilocalories, kilometres, sportName, t, toast } from "./dom.js";
 import { Trace, ZONE_NAMES, zoneOf } from "./pulse.js";
 
 const SILENT_AFTER_S = 8;
@@ -101,11 +101,11 @@ export function mountWorkout({ me, onFinish }) {
     const zone = live ? zoneOf(bpm, maximum) : 0;
     card.toggleAttribute("data-live", Boolean(live));
     card.dataset.zone = zone;
-    $("bpm").textContent = live ? Math.round(bpm) : !session ? "Ready?" : session.state === "completed" ? "Well done" : "No signal";
+    $("bpm").textContent = live ? Math.round(bpm) : !session ? t("Ready?") : session.state === "completed" ? t("Well done") : t("No signal");
     if (live) card.style.setProperty("--beat", `${(60 / bpm).toFixed(2)}s`);
-    document.title = live ? `${Math.round(bpm)} bpm · Stayer` : "Stayer · live";
+    document.title = live ? `${beats(bpm)} · Stayer` : `Stayer · ${t("live")}`;
     $("zone").hidden = !live;
-    $("zone").textContent = zone ? `Zone ${zone} · ${ZONE_NAMES[zone]}` : ZONE_NAMES[0];
+    $("zone").textContent = zone ? t("Zone {zone} · {name}", { zone, name: ZONE_NAMES[zone] }) : ZONE_NAMES[0];
     showZones();
     showNote(live);
   }
@@ -124,12 +124,13 @@ export function mountWorkout({ me, onFinish }) {
     note.hidden = Boolean(live || trace.samples.length);
     if (note.hidden) return;
     const waiting = session && session.state !== "completed";
-    note.textContent = waiting ? "Waiting for the strap. As soon as it is heard, your heart draws its line here."
-      : "No workout is running. Start one, and your strap's heart rate appears here as it beats.";
+    note.textContent = waiting ? t("Waiting for the strap. As soon as it is heard, your heart draws its line here.")
+      : t("No workout is running. Start one, and your strap's heart rate appears here as it beats.");
   }
 
   function speak() {
-    const words = isHeard() ? `Heart rate ${Math.round(lastSample[1])} beats per minute, zone ${zoneOf(lastSample[1], maximum)}` : "No heart rate";
+    const heard = isHeard() && { bpm: Math.round(lastSample[1]), zone: zoneOf(lastSample[1], maximum) };
+    const words = heard ? t("Heart rate {bpm} beats per minute, zone {zone}", heard) : t("No heart rate");
     $("trace").setAttribute("aria-label", words);
   }
 
@@ -162,8 +163,8 @@ export function mountWorkout({ me, onFinish }) {
   function showState() {
     const state = session && session.state !== "completed" ? session.state : "idle";
     for (const part of $("controls").querySelectorAll("[data-when]")) part.hidden = !part.dataset.when.split(" ").includes(state);
-    $("sport").textContent = session ? sportName(session.sport) : "New workout";
-    $("state").textContent = { active: "Recording", paused: "Paused" }[state] ?? (session ? "Finished" : "");
+    $("sport").textContent = session ? sportName(session.sport) : t("New workout");
+    $("state").textContent = { active: t("Recording"), paused: t("Paused") }[state] ?? (session ? t("Finished") : "");
     $("state").dataset.state = state;
     if (state !== "idle") $("stats").hidden = true;
     if (session) tick();
@@ -185,9 +186,9 @@ export function mountWorkout({ me, onFinish }) {
 
   function showSummary(summary) {
     const facts = [
-      ["Average", summary.hr_avg && `${Math.round(summary.hr_avg)} bpm`], ["Highest", summary.hr_max && `${Math.round(summary.hr_max)} bpm`],
-      ["Energy", summary.energy_kcal !== null && `${number(Math.round(summary.energy_kcal ?? 0))} kcal`],
-      ["Distance", summary.distance_m && kilometres(summary.distance_m)], ["Moving", summary.moving_s && clock(summary.moving_s)],
+      [t("Average"), summary.hr_avg && beats(summary.hr_avg)], [t("Highest"), summary.hr_max && beats(summary.hr_max)],
+      [t("Energy"), summary.energy_kcal !== null && kilocalories(summary.energy_kcal ?? 0)],
+      [t("Distance"), summary.distance_m && kilometres(summary.distance_m)], [t("Moving"), summary.moving_s && clock(summary.moving_s)],
     ].filter(([, value]) => value).slice(0, 4);
     $("stats").replaceChildren(...facts.map(([name, value]) => {
       const pair = document.createElement("div");

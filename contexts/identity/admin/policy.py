@@ -7,6 +7,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse
 from django.utils.timezone import now
+from django.utils.translation import gettext as _
 
 from contexts.identity import security_policy
 from contexts.identity.models import AuditEntry, MembershipPeriod, SecurityPolicy
@@ -29,7 +30,7 @@ class PolicyForm(forms.ModelForm):
             document = json.loads(self.cleaned_data["rules"])
             security_policy.ensure_valid(document)
         except json.JSONDecodeError as error:
-            raise forms.ValidationError(f"This is not JSON: {error}") from None
+            raise forms.ValidationError(_("This is not JSON: %(why)s"), params={"why": error}) from None
         except InvalidInput as refused:
             raise forms.ValidationError(refused.extra["errors"][0]["detail"]) from None
         return document

@@ -1,9 +1,9 @@
 /** The account page: the way in, and behind it everything one can look at and change. */
 
-import { $, h } from "../live/dom.js";
+import { $, h, t } from "../live/dom.js";
 import { isSignedIn, request, signOut, whenSignedOut } from "../live/api.js";
 import { enter } from "./entering.js";
-import { button, gettext as t, show } from "./parts.js";
+import { button, show } from "./parts.js";
 import * as data from "./my_data.js";
 import * as profile from "./my_profile.js";
 import * as apps from "./my_apps.js";

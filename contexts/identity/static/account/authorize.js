@@ -1,8 +1,8 @@
 /** The consent screen: who asks, for what, and for how long. */
 
-import { h } from "../live/dom.js";
+import { h, t } from "../live/dom.js";
 import { Refusal, isSignedIn, request } from "../live/api.js";
-import { button, gettext as t, section, show, told, trying, withProof } from "./parts.js";
+import { button, section, show, told, trying, withProof } from "./parts.js";
 import { enter } from "./entering.js";
 
 const asked = Object.fromEntries(new URLSearchParams(location.search));

@@ -1,8 +1,8 @@
 /** Getting in: signing in with a password, a passkey or a provider, registering, a forgotten password. */
 
-import { h } from "../live/dom.js";
+import { h, t } from "../live/dom.js";
 import { Refusal, adopt, request, signIn } from "../live/api.js";
-import { button, field, form, gettext as t, password, section, show, trying } from "./parts.js";
+import { button, field, form, password, section, show, trying } from "./parts.js";
 import { answerOf, isOffered } from "./passkeys.js";
 
 /** Show the way in; `done()` is called once somebody is signed in. */

@@ -1,8 +1,8 @@
 /** Coming back from a provider. */
 
-import { h } from "../live/dom.js";
+import { h, t } from "../live/dom.js";
 import { Refusal, adopt, request } from "../live/api.js";
-import { field, form, gettext as t, section, show, told } from "./parts.js";
+import { field, form, section, show, told } from "./parts.js";
 import { answerOf } from "./passkeys.js";
 
 const KEPT = "stayer.external";

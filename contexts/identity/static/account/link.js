@@ -1,8 +1,8 @@
 /** Pages behind the links in mails: confirming, a new password, a new address, an open door. */
 
-import { $, h } from "../live/dom.js";
+import { $, h, t } from "../live/dom.js";
 import { request } from "../live/api.js";
-import { form, gettext as t, password, section, show, takeFragment, told } from "./parts.js";
+import { form, password, section, show, takeFragment, told } from "./parts.js";
 import { strengthMeter } from "./entering.js";
 
 const token = takeFragment();

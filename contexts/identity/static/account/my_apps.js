@@ -1,8 +1,8 @@
 /** Apps one has let in, apps one has written, coaches one has named. */
 
-import { h } from "../live/dom.js";
+import { h, t } from "../live/dom.js";
 import { request } from "../live/api.js";
-import { button, field, form, gettext as t, moment, section, trying, withProof } from "./parts.js";
+import { button, field, form, moment, section, trying, withProof } from "./parts.js";
 
 const SCOPES = ["profile:read", "workout:read", "workout:write", "health:read", "health:write", "social:read", "social:write", "gamification:read", "gamification:write"];
 

@@ -1,8 +1,8 @@
 /** What one has agreed to, who looked, taking everything along, and leaving. */
 
-import { h, toast } from "../live/dom.js";
+import { h, t, toast } from "../live/dom.js";
 import { request } from "../live/api.js";
-import { button, form, gettext as t, moment, password, section, show, told, trying, withProof } from "./parts.js";
+import { button, form, moment, password, section, show, told, trying, withProof } from "./parts.js";
 
 const PURPOSES = {
   terms: t("The terms of use"),

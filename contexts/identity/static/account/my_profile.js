@@ -1,8 +1,8 @@
 /** What one says about oneself, who may see it, and the circles one keeps to oneself. */
 
-import { h, toast } from "../live/dom.js";
+import { h, t, toast } from "../live/dom.js";
 import { request } from "../live/api.js";
-import { button, choice, field, form, gettext as t, section, trying } from "./parts.js";
+import { button, choice, field, form, section, trying } from "./parts.js";
 
 const WHO = [["nobody", t("Nobody")], ["friends", t("Friends")], ["groups", t("Groups")], ["everyone", t("Everyone")]];
 const SEXES = [["unspecified", t("Not said")], ["female", t("Female")], ["male", t("Male")]];

@@ -1,8 +1,8 @@
 /** The ways into the account, and what is signed in. */
 
-import { h, toast } from "../live/dom.js";
+import { h, t, toast } from "../live/dom.js";
 import { adopt, request, signOut } from "../live/api.js";
-import { button, field, form, gettext as t, moment, password, section, trying, withProof } from "./parts.js";
+import { button, field, form, moment, password, section, trying, withProof } from "./parts.js";
 import { goTo, strengthMeter } from "./entering.js";
 import { isOffered, newCredential } from "./passkeys.js";
 

@@ -1,11 +1,8 @@
 /** What every account page is made of: words in the reader's language, forms that say what is wrong, sections. */
 
-import { $, h, toast } from "../live/dom.js";
+import { $, h, t, toast } from "../live/dom.js";
 import { Refusal, adopt, request } from "../live/api.js";
 import { answerOf } from "./passkeys.js";
-
-export const gettext = (text) => window.gettext?.(text) ?? text;
-const t = gettext;
 
 /** A button. */
 export const button = (text, onclick, kind = "") => h("button", { class: `button ${kind}`, type: "button", onclick }, text);
