@@ -18,7 +18,7 @@ CHECKS = """
     ruff format --check .
     mypy
     lint-imports
-    bandit -q -ll -c pyproject.toml -r kernel contexts config device_bridge
+    bandit -q -ll -c pyproject.toml -r kernel contexts config device_bridge payment_sandbox
     python -m config.messages --check
     python manage.py setup_databases
     python manage.py makemigrations --check --dry-run

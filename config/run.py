@@ -30,6 +30,8 @@ ROOT = Path(__file__).resolve().parent.parent
 VAR = Path(os.environ.get("STAYER_VAR") or ROOT / "var").resolve()
 DEFAULTS = {"DEMO": "on", "ACCESS_LOG_LEVEL": "WARNING"}
 """What the environment may overrule."""
+SANDBOX_BESIDE = 95
+"""The payment sandbox's port is so far from the platform's."""
 ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -71,10 +73,17 @@ def run_platform(output: Output) -> None:
 
 
 def _supervise(engines: Engines, output: Output, *, host: str, port: int) -> None:
-    environment = _environment(engines, host=host, port=port)
-    strap_port, database_url = free_port(), engines.database_url
+    sandbox_port = _sandbox_port(port)
+    environment = _environment(engines, host=host, port=port, sandbox_port=sandbox_port)
     supervisor = Supervisor(
-        processes(folder=VAR, host=host, port=port, strap_port=strap_port, database_url=database_url),
+        processes(
+            folder=VAR,
+            host=host,
+            port=port,
+            strap_port=free_port(),
+            database_url=engines.database_url,
+            sandbox_port=sandbox_port,
+        ),
         folder=ROOT,
         mark=str(VAR),
         environment=environment,
@@ -88,7 +97,19 @@ def _supervise(engines: Engines, output: Output, *, host: str, port: int) -> Non
         supervisor.stop()
 
 
-def _environment(engines: Engines, *, host: str, port: int) -> Mapping[str, str]:
+def _sandbox_port(port: int) -> int | None:
+    """Where the payment sandbox listens, if it is wanted: at the same port each time, so that its pages stay."""
+    if os.environ.get("PAYMENT_PROVIDER", "sandbox") != "sandbox" or os.environ.get("PAYMENT_SANDBOX_URL"):
+        return None
+    wanted = int(os.environ.get("PAYMENT_SANDBOX_PORT") or port + SANDBOX_BESIDE)
+    try:
+        checks.ensure_port_is_free("127.0.0.1", wanted)
+    except checks.CannotRun:
+        return free_port()
+    return wanted
+
+
+def _environment(engines: Engines, *, host: str, port: int, sandbox_port: int | None) -> Mapping[str, str]:
     """What every process is told; the same goes to a file for those who use `manage.py` beside it."""
     ours = {
         "DATABASE_URL": engines.database_url,
@@ -98,6 +119,8 @@ def _environment(engines: Engines, *, host: str, port: int) -> Mapping[str, str]
         "EMAIL_BACKEND": os.environ.get("EMAIL_BACKEND", "config.mailbox.MailboxBackend"),
         **keys_for(VAR, os.environ),
     }
+    if sandbox_port:
+        ours["PAYMENT_SANDBOX_URL"] = f"http://127.0.0.1:{sandbox_port}"
     shutil.rmtree(VAR / "metrics", ignore_errors=True)  # counters of processes that are no more
     (VAR / "metrics").mkdir()
     write_private(VAR / "environment", "".join(f"{name}={value}\n" for name, value in ours.items()))

@@ -15,7 +15,7 @@ VAR = Path(env.text("STAYER_VAR", str(BASE_DIR / "var")))
 env.load(Path(env.text("STAYER_ENVIRONMENT_FILE", str(VAR / "environment"))))
 
 # The contexts. A new one is a folder in contexts/ and a word here; everything else is found by name.
-CONTEXTS = ["identity", "health", "workout", "social", "gamification"]
+CONTEXTS = ["identity", "health", "workout", "social", "gamification", "booking"]
 
 # --- Deployment -------------------------------------------------------------------------------------------------
 
@@ -214,6 +214,16 @@ PASSKEY_RP_ID = env.text("PASSKEY_RP_ID", urlsplit(PUBLIC_URL).hostname)
 PASSKEY_ORIGINS = env.words("PASSKEY_ORIGINS", PUBLIC_URL)
 OIDC_PROVIDERS = [env.with_secret(known) for known in env.objects("OIDC_PROVIDERS")]
 """`[{"name", "label", "issuer", "client_id", "client_secret" or "client_secret_env"}]`: who vouches for people."""
+
+# --- Payments ---------------------------------------------------------------------------------------------------
+
+PAYMENT_PROVIDER = env.text("PAYMENT_PROVIDER", "sandbox")  # or stripe
+PAYMENT_SANDBOX_URL = env.text("PAYMENT_SANDBOX_URL", "http://127.0.0.1:8095")
+PAYMENT_API_KEY = env.text("PAYMENT_API_KEY", "")
+PAYMENT_WEBHOOK_SECRET = env.text("PAYMENT_WEBHOOK_SECRET", "")
+STRIPE_API_BASE = env.text("STRIPE_API_BASE", "https://api.stripe.com")
+STRIPE_API_KEY = env.text("STRIPE_API_KEY", "")
+STRIPE_WEBHOOK_SECRET = env.text("STRIPE_WEBHOOK_SECRET", "")
 
 # --- API --------------------------------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from datetime import UTC, datetime
 from typing import Any, ParamSpec, TypeVar
 
 import redis
@@ -298,6 +299,14 @@ def run_after_commit(hint: Callable[[], Any], *, once: str | None = None) -> Non
         here.run(hint)
 
     transaction.on_commit(when_committed, using=unit.alias, robust=True)
+
+
+def database_time(context: str) -> datetime:
+    """This moment by the clock of a context's database: one clock for all processes, where an instant decides."""
+    return datetime.fromtimestamp(float(_execute(alias_of(context), _SECONDS)), tz=UTC)
+
+
+_SECONDS = "SELECT extract(epoch FROM clock_timestamp())"
 
 
 def release_connections() -> None:

@@ -9,7 +9,7 @@ a query. A refused request has no effect and stores nothing, so it may be repeat
 import functools
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -57,13 +57,14 @@ class _Answer:
 
 
 def idempotent(
-    context: str, *, prepare: Callable[[Request], Any] | None = None
+    context: str, *, prepare: Callable[[Request], Any] | None = None, gate: Mapping[str, str] | None = None
 ) -> Callable[[Callable[..., Response]], Callable[..., Response]]:
     """Make a view method honour `Idempotency-Key`, in one unit of work of `context` with its effect.
 
     Without the header the method runs as it is. The method itself must not ask other contexts: it may run inside
     the unit of work. What it needs from elsewhere comes from the token, or from `prepare(request)`, which is called
-    before and whose answer the method gets as its argument after the request.
+    before and whose answer the method gets as its argument after the request. `gate` maps names of the action's
+    gates to names of path parameters: they are taken before BEGIN, as without the header.
     """
 
     def decorate(method: Callable[..., Response]) -> Callable[..., Response]:
@@ -75,7 +76,8 @@ def idempotent(
                 return method(view, request, *args, **kwargs)
             principal: Any = request.user
             scope = _Scope(context=context, actor=principal.user_id, route=_route(request), key=_checked(key))
-            return scope.once(_hash_of(request), lambda: method(view, request, *args, **kwargs))
+            gates = {name: kwargs[parameter] for name, parameter in (gate or {}).items()}
+            return scope.once(_hash_of(request), lambda: method(view, request, *args, **kwargs), gates)
 
         answered.is_idempotent = True  # type: ignore[attr-defined]
         return answered
@@ -92,7 +94,7 @@ class _Scope:
     route: str
     key: str
 
-    def once(self, request_hash: bytes, effect: Callable[[], Response]) -> Response:
+    def once(self, request_hash: bytes, effect: Callable[[], Response], gates: Mapping[str, Any]) -> Response:
         answer = self._cached()
         if answer is not None:
             return answer.replay(request_hash)
@@ -100,11 +102,11 @@ class _Scope:
             if not ours:
                 raise InFlight
             answer = self._stored()
-            return answer.replay(request_hash) if answer else self._first(request_hash, effect)
+            return answer.replay(request_hash) if answer else self._first(request_hash, effect, gates)
 
-    def _first(self, request_hash: bytes, effect: Callable[[], Response]) -> Response:
-        @unit_of_work(self.context)
-        def run() -> Response:
+    def _first(self, request_hash: bytes, effect: Callable[[], Response], gates: Mapping[str, Any]) -> Response:
+        @unit_of_work(self.context, gate=tuple(gates))
+        def run(**_: Any) -> Response:
             response = effect()
             response.data = encode_json(response.data)
             headers = {name: response[name] for name in KEPT_HEADERS if name in response}
@@ -115,7 +117,7 @@ class _Scope:
             run_after_commit(lambda: self._cache(answer))
             return response
 
-        return run()
+        return run(**gates)
 
     def _stored(self) -> _Answer | None:
         with connections[alias_of(self.context)].cursor() as cursor:

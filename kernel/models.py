@@ -4,7 +4,7 @@ from django.db import models
 
 from kernel.events import uuid7
 
-__all__ = ["FailedDelivery", "IdempotencyKey", "InboxEntry", "OutboxEvent", "uuid7"]
+__all__ = ["FailedDelivery", "IdempotencyKey", "InboxEntry", "LedgerEntry", "OutboxEvent", "uuid7"]
 
 
 class OutboxEvent(models.Model):
@@ -102,3 +102,22 @@ class IdempotencyKey(models.Model):
     class Meta:
         db_table = "kernel_idempotency_key"
         indexes = [models.Index(fields=["created_at"], name="kernel_idempotency_created")]
+
+
+class LedgerEntry(models.Model):
+    """One side of a transfer of money (`kernel.payments.ledger`), written once; a transfer's sides sum to nothing."""
+
+    transfer_id = models.UUIDField()
+    order_id = models.UUIDField(db_index=True)
+    account = models.CharField(max_length=32)
+    currency = models.CharField(max_length=3)
+    amount_minor = models.BigIntegerField(help_text="Debit positive, credit negative.")
+    occurred_at = models.DateTimeField()
+    memo = models.CharField(max_length=32)
+
+    class Meta:
+        db_table = "kernel_ledger_entry"
+        verbose_name_plural = "ledger entries"
+        constraints = [
+            models.UniqueConstraint(fields=["transfer_id", "account", "currency"], name="kernel_ledger_entry_once")
+        ]

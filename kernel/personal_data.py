@@ -23,7 +23,7 @@ from django.db.models import Model, Q, QuerySet
 from kernel.databases import alias_of, unit_of_work
 from kernel.http import encode_json
 from kernel.idempotency import forget_cached_answers
-from kernel.models import FailedDelivery, IdempotencyKey, InboxEntry, OutboxEvent
+from kernel.models import FailedDelivery, IdempotencyKey, InboxEntry, LedgerEntry, OutboxEvent
 
 ROWS_A_READ = 2_000
 ROWS_A_UNIT = 5_000
@@ -102,6 +102,7 @@ OF_THE_KERNEL: Data = {
     FailedDelivery: Owned(by=_failures_about, erase=Replace({"error": ""}), exports=False),
     OutboxEvent: NotPersonal("Events carry identifiers and measures, and are forgotten after a week."),
     InboxEntry: NotPersonal("Identifiers of events."),
+    LedgerEntry: NotPersonal("Amounts of orders, by identifier."),
 }
 """The kernel's own tables, which stand in every context's database."""
 

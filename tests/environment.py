@@ -21,6 +21,8 @@ def set_environment() -> None:
         "FIELD_KEY": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
         "TOKEN_KEYS": _ring(),
         "MEDIA_ROOT": media.name,
+        "PAYMENT_API_KEY": secrets.token_urlsafe(32),
+        "PAYMENT_WEBHOOK_SECRET": secrets.token_urlsafe(32),
         "EMAIL_BACKEND": "django.core.mail.backends.locmem.EmailBackend",
         "LOG_LEVEL": "WARNING",
         "ACCESS_LOG_LEVEL": "WARNING",

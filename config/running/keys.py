@@ -16,8 +16,9 @@ TOKEN_KEY_BITS = 2048
 def keys_for(folder: Path, given: Mapping[str, str]) -> dict[str, str]:
     """Environment variables for what `given` does not hold, from files below `folder`/keys (mode 0600).
 
-    SECRET_KEY (Django), TOKEN_KEYS (a folder of RSA keys: access tokens) and FIELD_KEY (32 bytes,
-    urlsafe base64: secrets at rest). Losing `FIELD_KEY` means losing what it encrypts.
+    SECRET_KEY (Django), TOKEN_KEYS (a folder of RSA keys: access tokens), FIELD_KEY (32 bytes, urlsafe base64:
+    secrets at rest), and what the payment sandbox and we know each other by (PAYMENT_API_KEY,
+    PAYMENT_WEBHOOK_SECRET). Losing `FIELD_KEY` means losing what it encrypts.
     """
     keys = folder / "keys"
     wanted: dict[str, str] = {}
@@ -27,6 +28,9 @@ def keys_for(folder: Path, given: Mapping[str, str]) -> dict[str, str]:
         wanted["FIELD_KEY"] = private_text(keys / "field", _field_key)
     if not given.get("TOKEN_KEYS") and not given.get("TOKEN_JWKS_URL"):
         wanted["TOKEN_KEYS"] = str(_ring(keys))
+    for name, file in (("PAYMENT_API_KEY", "payments"), ("PAYMENT_WEBHOOK_SECRET", "webhooks")):
+        if not given.get(name):
+            wanted[name] = private_text(keys / file, lambda: secrets.token_urlsafe(32))
     return wanted
 
 

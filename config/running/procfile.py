@@ -17,12 +17,15 @@ CELERY = """-W "ignore:You're running the worker" -m celery --quiet -A config"""
 WORKER = "--loglevel WARNING --concurrency 2 --without-gossip --without-mingle"
 
 
-def processes(*, folder: Path, host: str, port: int, strap_port: int, database_url: str) -> list[Process]:
+def processes(
+    *, folder: Path, host: str, port: int, strap_port: int, database_url: str, sandbox_port: int | None = None
+) -> list[Process]:
     """The platform with its data in `folder`, answering on `host`:`port`.
 
     First what the web process cannot answer without, then the web process, then all the others: so
     the first answer waits for nothing else. Where an earlier run has brought this very database up
-    to these very migrations, the web process starts beside the step that looks after them.
+    to these very migrations, the web process starts beside the step that looks after them. Without a `sandbox_port`
+    the money is kept by somebody else.
     """
     data = shlex.quote(str(folder))
     url = f"http://{reachable(host)}:{port}"
@@ -32,6 +35,8 @@ def processes(*, folder: Path, host: str, port: int, strap_port: int, database_u
     radio = f"--transport bumble:tcp-client:127.0.0.1:{strap_port}"
     bridge = f"{radio} --url {url} --credentials {data}/bridge.json --spool {data}/spool"
     up_to_date, complete = migrated(folder, database_url), collected(folder)
+    webhook = f"--webhook-url {url}/api/v1/booking/payments/webhook"
+    sandbox = f"-m payment_sandbox --port {sandbox_port} --database {data}/payment_sandbox.sqlite {webhook}"
     databases = Process("databases", "manage.py setup_databases", once=True, done=up_to_date)
     static = Process("static", "manage.py collectstatic --noinput --verbosity 0", once=True, done=complete)
     first = [step for step, done in ((databases, up_to_date), (static, complete)) if not done.holds]
@@ -42,6 +47,7 @@ def processes(*, folder: Path, host: str, port: int, strap_port: int, database_u
         Process("relay", "manage.py relay", after="databases web"),
         Process("worker", f"{CELERY} worker {WORKER}", after="databases web"),
         Process("beat", f"{CELERY} beat {beat}", after="databases web"),
+        *([Process("sandbox", sandbox)] if sandbox_port else []),
         Process("strap", f"-m device_bridge strap {strap}", after="web"),
         Process("bridge", f"-m device_bridge run {bridge}", after="demo strap"),
     ]

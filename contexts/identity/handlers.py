@@ -5,6 +5,7 @@ from typing import get_args
 
 from django.utils.timezone import now
 
+from contexts.booking import events as booking
 from contexts.gamification import events as gamification
 from contexts.health import events as health
 from contexts.identity import audited, erasing, events, exporting, mailing, people, registering, sessions, welcoming
@@ -80,6 +81,7 @@ def hand_out_personal_data(event: events.UserExportRequested, rows: dict[str, in
 
 Exported = (
     events.PersonalDataExported
+    | booking.PersonalDataExported
     | gamification.PersonalDataExported
     | health.PersonalDataExported
     | social.PersonalDataExported
@@ -87,6 +89,7 @@ Exported = (
 )
 Erased = (
     events.PersonalDataErased
+    | booking.PersonalDataErased
     | gamification.PersonalDataErased
     | health.PersonalDataErased
     | social.PersonalDataErased

@@ -140,6 +140,8 @@ SCOPES = {
     "social:write": "Write messages and answer requests as you",
     "gamification:read": "See your points and places",
     "gamification:write": "Act for you in competitions",
+    "booking:read": "See your bookings and tickets",
+    "booking:write": "Book events for you",
 }
 """What an app or a coach may be allowed, by context."""
 

@@ -1,6 +1,7 @@
 """Identity's front door: what neighbours may ask about people and sessions."""
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Literal, cast
 from uuid import UUID
 
@@ -87,6 +88,18 @@ def get_physiologies(*, user_ids: list[UUID]) -> dict[UUID, Physiology]:
 def get_physiology(*, user_id: UUID) -> Physiology | None:
     """What formulas need of one person's body, or none."""
     return get_physiologies(user_ids=[user_id]).get(user_id)
+
+
+@service
+def get_ages(*, user_ids: list[UUID], on: date) -> dict[UUID, int]:
+    """How old these people are on a day, in completed years; those who do not exist are absent."""
+    return {person.pk: person.age(on=on) for person in User.objects.filter(pk__in=user_ids).only("id", "birth_date")}
+
+
+@service
+def get_age(*, user_id: UUID, on: date) -> int | None:
+    """How old one person is on a day, or none."""
+    return get_ages(user_ids=[user_id], on=on).get(user_id)
 
 
 @service

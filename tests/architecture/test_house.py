@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-OURS = ("kernel", "contexts", "config", "device_bridge", "tests", "benchmarks")
+OURS = ("kernel", "contexts", "config", "device_bridge", "payment_sandbox", "tests", "benchmarks")
 MAX_LINES = 500
 
 

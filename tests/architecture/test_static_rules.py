@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PRODUCT = ("kernel", "contexts", "config", "device_bridge")
+PRODUCT = ("kernel", "contexts", "config", "device_bridge", "payment_sandbox")
 
 MAY_CALL_OUT = {
     "config/demo.py": "speaks to our own API",
@@ -16,6 +16,8 @@ MAY_CALL_OUT = {
     "device_bridge/uplink.py": "the bridge posts readings to the platform",
     "kernel/keys.py": "the JWKS of the platform, by an extracted context",
     "kernel/access.py": "the session check of the platform, by an extracted context",
+    "kernel/payments/sandbox.py": "the payment sandbox the operator has named",
+    "payment_sandbox/webhooks.py": "the sandbox tells the shop that the operator has named",
     "kernel/service_tokens.py": "the services of the platform, by an extracted context",
 }
 HTTP_CLIENTS = {"httpx", "requests", "urllib.request", "http.client", "aiohttp", "urllib3"}

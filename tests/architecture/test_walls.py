@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
-PACKAGES = ("kernel", "contexts", "config", "device_bridge")
+PACKAGES = ("kernel", "contexts", "config", "device_bridge", "payment_sandbox")
 
 VIOLATIONS = {
     "Contexts meet only at services and events": ("contexts/social/planted.py", "contexts.workout.tracking"),
@@ -20,6 +20,7 @@ VIOLATIONS = {
     "Edges are called from outside only": ("contexts/social/rooms.py", "contexts.social.api"),
     "The kernel knows no context": ("kernel/planted.py", "contexts.identity.services"),
     "Rules and events know no framework": ("contexts/gamification/rules.py", "django"),
+    "The payment sandbox stands alone": ("payment_sandbox/planted.py", "kernel.events"),
     "The device bridge stands alone": ("device_bridge/planted.py", "kernel.events"),
 }
 """Contract → the file that breaks it, and what it must not import."""
