@@ -21,6 +21,7 @@ def set_environment() -> None:
         "FIELD_KEY": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
         "TOKEN_KEYS": _ring(),
         "MEDIA_ROOT": media.name,
+        "DATABASE_POOL": "70",
         "PAYMENT_API_KEY": secrets.token_urlsafe(32),
         "PAYMENT_WEBHOOK_SECRET": secrets.token_urlsafe(32),
         "EMAIL_BACKEND": "django.core.mail.backends.locmem.EmailBackend",

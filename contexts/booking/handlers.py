@@ -1,8 +1,9 @@
 """What booking does when others speak, and when it has spoken itself."""
 
-from contexts.booking import broadcasting, events, tasks, waitlist
+from contexts.booking import broadcasting, events, friends, tasks, waitlist
 from contexts.booking.rules import PREMIUM
 from contexts.identity import events as identity
+from contexts.social import events as social
 from kernel import personal_data
 from kernel.bus import on, publish
 from kernel.databases import run_after_commit
@@ -25,6 +26,12 @@ def tell_of_offer(event: events.WaitlistOffered) -> None:
         "expires_at": event.expires_at,
     }
     broadcasting.tell_person(event.user_id, frame)
+
+
+@on(social.FriendshipEstablished)
+def note_friendship(event: social.FriendshipEstablished) -> None:
+    """A ticket may be given to a friend."""
+    friends.note_friendship(user_a=event.user_a, user_b=event.user_b)
 
 
 @on(identity.MembershipChanged)

@@ -207,3 +207,20 @@ def _take_again(sport_event: SportEvent, booking: Booking, *, at: datetime) -> b
     booking.save(update_fields=["ended_at", "end_reason"])
     places.count(sport_event, booking.places, held=+1)
     return True
+
+
+def reconcile(*, payment_id: UUID, at: datetime) -> bool:
+    """Ask the provider about a payment whose webhook may have been lost; answers whether that was news."""
+    payment = Payment.objects.select_related("booking").get(pk=payment_id)
+    if payment.status != Payment.Status.OPEN or not payment.provider_id:
+        return False
+    try:
+        found = payments.provider().look(provider_id=payment.provider_id)
+    except payments.ProviderUnavailable as error:
+        raise ProviderAway from error
+    if found.status != "authorised":
+        return False
+    note_authorised(
+        sport_event_id=payment.booking.sport_event_id, payment_id=payment_id, provider_id=payment.provider_id, at=at
+    )
+    return True

@@ -5,10 +5,10 @@
 | member | everything that is their own | |
 | coach | what athletes have granted: see `coaching.py` | |
 | organiser | offer events and sell places | |
-| moderator | people, friendships, rooms, messages, points, workouts' outlines; block, hide | anything medical |
+| moderator | people, friendships, rooms, messages, points, workouts' outlines, events and bookings; block, hide, cancel | anything medical |
 | medical_reviewer | which devices send what, and their alerts; never what was measured | messages, streams |
 | support | people with masked addresses, their sessions; says why for each person | any content |
-| operator | as a moderator; devices, sessions, dead letters, memberships, the security | what was measured |
+| operator | as a moderator; stuck payments, devices, sessions, dead letters, memberships, the security | what was measured |
 | | policy, the audit | |
 | (superuser) | all of it, and grants roles | |
 
@@ -36,6 +36,7 @@ _MODERATION = {
     "social": "^(view|delete)_",
     "gamification": "^view_",
     "workout": "^view_(trainingsession|import)$",
+    "booking": "^(view_.*|delete_(sportevent|booking))$",
 }
 GROUPS: dict[str, dict[str, str]] = {
     "moderator": _MODERATION,
@@ -47,6 +48,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "|(view|add)_securitypolicy|view_(auditentry|membershipperiod))$",
         "health": "^view_device$",
         "kernel": "^(view|change)_faileddelivery$",
+        "booking": "^(view_.*|delete_(sportevent|booking)|change_(payment|process))$",
     },
 }
 """For each staff role the permissions of its group: by context, a pattern of code names."""

@@ -133,10 +133,9 @@ def sandbox(tmp_path: Any, settings: Any, transactional_db: None) -> Iterator[Sa
         finally:
             connections.close_all()
 
-    with running_sandbox(tmp_path, hears) as (process, listener):
+    with running_sandbox(tmp_path, hears) as process:
         settings.PAYMENT_SANDBOX_URL = process.url
         payments.provider.cache_clear()
-        process.listener = listener  # type: ignore[attr-defined]
         yield process
     payments.provider.cache_clear()
 

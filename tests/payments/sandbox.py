@@ -58,14 +58,14 @@ class Listener:
 class SandboxProcess:
     """`python -m payment_sandbox`, to be killed and started again on the same books."""
 
-    def __init__(self, folder: Path, *, webhook_url: str, port: int = 0) -> None:
-        self._folder, self._webhook_url, self._port = folder, webhook_url, port
+    def __init__(self, folder: Path, *, listener: Listener) -> None:
+        self.listener, self._folder, self._port = listener, folder, 0
         self.start()
 
     def start(self) -> None:
         """Start, and wait until it says where it listens."""
         command = [sys.executable, "-m", "payment_sandbox", "--port", str(self._port), "--slow-s", "0.5"]
-        command += ["--database", str(self._folder / "books.sqlite"), "--webhook-url", self._webhook_url]
+        command += ["--database", str(self._folder / "books.sqlite"), "--webhook-url", self.listener.url]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ)
         assert self._process.stdout is not None
         found = re.search(r"port (\d+)", self._process.stdout.readline())
@@ -92,12 +92,12 @@ def pay(page_url: str, card: str) -> httpx.Response:
 
 
 @contextmanager
-def running_sandbox(folder: Path, hears: Hears) -> Iterator[tuple[SandboxProcess, Listener]]:
+def running_sandbox(folder: Path, hears: Hears) -> Iterator[SandboxProcess]:
     """A sandbox that tells `hears` what happens."""
     listener = Listener(hears)
-    sandbox = SandboxProcess(folder, webhook_url=listener.url)
+    sandbox = SandboxProcess(folder, listener=listener)
     try:
-        yield sandbox, listener
+        yield sandbox
     finally:
         sandbox.kill()
         listener.close()

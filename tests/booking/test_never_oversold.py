@@ -1,0 +1,201 @@
+"""BO-6: no place is ever sold twice, however many want it at once; and the detector sees it when one is."""
+
+import os
+import random
+from collections import Counter
+from functools import partial
+
+import pytest
+from django.db import connections
+from django.db.utils import IntegrityError
+from django.utils.timezone import now
+
+from contexts.booking import organising, places, reserving, rules
+from contexts.booking.models import Booking, DayPlace, Seat, SportEvent
+from kernel.databases import unit_of_work
+from kernel.errors import Refused
+from kernel.events import uuid7
+from kernel.observability import invariants
+from tests.booking.conftest import FREE, at_once, book, counts_add_up, make_event, wish
+
+pytestmark = pytest.mark.django_db(databases="__all__", transaction=True)
+
+ROUNDS = int(os.environ.get("BOOKING_ROUNDS", "1"))
+CONNECTIONS, ATTEMPTS, SEATS = 64, 2_000, 500
+KINDS = (
+    organising.Kind(name="Early", price_minor=0, quota=100),
+    organising.Kind(name="Team", price_minor=0, quota=250),
+    organising.Kind(name="Late", price_minor=0, quota=300),
+)
+
+
+def broken() -> dict[str, object]:
+    """The invariants of booking that do not hold, with rows that break them."""
+    ours = [known for known in invariants() if known.context == "booking"]
+    return {known.id: rows for known in ours if (rows := known.violations())}
+
+
+def final(answers: list[object]) -> Counter[str]:
+    """What came of the attempts; anything but a booking or a refusal is no final answer."""
+    strange = [one for one in answers if not isinstance(one, Booking | Refused)]
+    assert strange == []
+    return Counter(one.code if isinstance(one, Refused) else "held" for one in answers)
+
+
+def attempts(sport_event: SportEvent, dice: random.Random, number: int) -> list[partial]:
+    """Wishes of strangers for one to four places of one or two ticket types."""
+    types = list(sport_event.ticket_types.order_by("position"))
+    return [
+        partial(
+            reserving.hold_places,
+            sport_event_id=sport_event.pk,
+            wish=rules.Wish(
+                user_id=uuid7(),
+                places=tuple(
+                    rules.Place(ticket_type_id=one.pk, quantity=dice.choice((1, 1, 1, 2)))
+                    for one in dice.sample(types, dice.choice((1, 1, 1, 2)))
+                ),
+            ),
+            at=now(),
+        )
+        for _ in range(number)
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("seed", range(ROUNDS))
+def test_bo6_2000_attempts_over_64_connections_never_oversell_500_places(seed):
+    dice = random.Random(seed)
+    run = make_event(kinds=KINDS, capacity=SEATS)
+    told = final(at_once(attempts(run, dice, ATTEMPTS), threads=CONNECTIONS))
+    fresh = SportEvent.objects.get()
+    held = sum(Booking.objects.values_list("quantity", flat=True))
+    assert told["held"] == Booking.objects.count()
+    assert set(told) == {"held", "sold_out"}
+    assert (fresh.held, fresh.held + fresh.free) == (held, SEATS)
+    assert counts_add_up(run)
+    assert broken() == {}
+
+
+def test_bo6_a_numbered_seat_is_given_once(register):
+    labels = tuple(f"B{number}" for number in range(1, 21))
+    spin = make_event(kinds=(organising.Kind(name="Bike", price_minor=0, quota=20, seats=labels),))
+    dice = random.Random(4)
+    calls = [
+        partial(
+            reserving.hold_places,
+            sport_event_id=spin.pk,
+            wish=wish(spin, quantity=2, seats=tuple(dice.sample(labels, 2))),
+            at=now(),
+        )
+        for _ in range(120)
+    ]
+    answers = at_once(calls, threads=16)
+    told = final(answers)
+    assert set(told) <= {"held", "seat_taken", "sold_out"}
+    assert told["held"] == Booking.objects.count() == Seat.objects.exclude(booking=None).count() / 2
+    taken = next(one for one in answers if isinstance(one, reserving.SeatTaken) and one.extra["free"])
+    assert set(taken.extra["free"]).isdisjoint(taken.extra["taken"])
+    assert broken() == {}
+
+
+def test_bo6_the_database_refuses_even_when_the_application_does_not(monkeypatch):
+    run = make_event(kinds=(FREE,))
+    monkeypatch.setattr(rules.Vacancies, "have", lambda self, places: True)
+    for _ in range(10):
+        reserving.hold_places(sport_event_id=run.pk, wish=wish(run), at=now())
+    with pytest.raises(IntegrityError, match="booking_never_more"):
+        reserving.hold_places(sport_event_id=run.pk, wish=wish(run), at=now())
+    assert SportEvent.objects.get().held == 10
+
+
+@unit_of_work("booking", isolation="read committed")
+def _hold_without_guard(*, sport_event: SportEvent) -> None:
+    """As shops do that oversell: look, then take, without a lock, a gate or a constraint."""
+    seen = SportEvent.objects.get(pk=sport_event.pk)
+    if Booking.objects.active().filter(sport_event=seen).count() >= seen.capacity:
+        raise reserving.SoldOut
+    with connections["booking"].cursor() as cursor:
+        cursor.execute("SELECT pg_sleep(0.01)")
+    at = now()
+    Booking.objects.create(
+        sport_event=seen, user_id=uuid7(), status="held", quantity=1, total_minor=0, currency="EUR", held_at=at,
+        expires_at=at + rules.HOLD,
+    )  # fmt: skip
+
+
+def test_bo6_the_detector_sees_an_oversold_event():
+    run = make_event(kinds=(FREE,))
+    at_once([partial(_hold_without_guard, sport_event=run)] * 40, threads=16)
+    assert Booking.objects.active().count() > run.capacity
+    assert "B1" in broken()
+    assert not counts_add_up(run)
+
+
+def test_bo4_100_parallel_bookings_of_one_day_are_exactly_two():
+    events, me = [make_event() for _ in range(50)], uuid7()
+    calls = [
+        partial(reserving.hold_places, sport_event_id=one.pk, wish=wish(one, user_id=me), at=now())
+        for one in events * 2
+    ]
+    told = final(at_once(calls, threads=32))
+    assert told["held"] == 2
+    assert set(told) <= {"held", "daily_limit", "already_booked"}
+    assert Booking.objects.count() == DayPlace.objects.count() == 2
+    assert broken() == {}
+
+
+def test_bo4_the_database_holds_the_two_a_day(monkeypatch):
+    me = uuid7()
+    monkeypatch.setattr(rules, "MAX_EVENTS_A_DAY", 3)
+    for _ in range(2):
+        one = make_event()
+        reserving.hold_places(sport_event_id=one.pk, wish=wish(one, user_id=me), at=now())
+    third = make_event()
+    with pytest.raises(IntegrityError, match="booking_two_events_a_day"):
+        reserving.hold_places(sport_event_id=third.pk, wish=wish(third, user_id=me), at=now())
+
+
+def test_p8_serializable_is_what_booking_runs_at_and_the_gate_spares_the_retries(monkeypatch):
+    levels, retries = set(), []
+    whole = places.vacancies_of
+
+    def watched(*words):
+        with connections["booking"].cursor() as cursor:
+            cursor.execute("SHOW transaction_isolation")
+            levels.add(cursor.fetchone()[0])
+        return whole(*words)
+
+    monkeypatch.setattr(places, "vacancies_of", watched)
+    monkeypatch.setattr("kernel.databases.log.debug", lambda *words, **more: retries.append(words))
+    run = make_event(kinds=(organising.Kind(name="Entry", price_minor=0, quota=400),))
+    told = final(
+        at_once(
+            [partial(reserving.hold_places, sport_event_id=run.pk, wish=wish(run), at=now()) for _ in range(400)],
+            threads=32,
+        )
+    )
+    assert told == {"held": 400}
+    assert levels == {"serializable"}
+    assert len(retries) < 4, f"{len(retries)} retries in 400 bookings"
+
+
+def test_bo6_1000_replays_of_one_key_are_one_booking_with_one_answer(register):
+    anna, run = register(), make_event()
+    types = str(run.ticket_types.get().pk)
+    body = {"places": [{"ticket_type_id": types, "quantity": 1}]}
+    path, key = f"/api/v1/booking/events/{run.pk}/bookings", {"Idempotency-Key": "once"}
+    first = anna.api.post(path, body, headers=key)
+    answers = at_once([partial(anna.api.post, path, body, headers=key) for _ in range(50)], threads=8)
+    codes = Counter(answer.status_code for answer in answers)
+    assert set(codes) <= {201, 429}
+    assert {answer.content for answer in answers if answer.status_code == 201} == {first.content}
+    assert Booking.objects.count() == 1
+
+
+def test_bo6_the_same_person_books_an_event_once(register):
+    anna, run = register(), make_event()
+    answers = at_once([partial(book, anna, run) for _ in range(8)], threads=8)
+    assert Counter(answer.status_code for answer in answers) == {201: 1, 409: 7}
+    assert {answer.json()["code"] for answer in answers if answer.status_code == 409} == {"already_booked"}
