@@ -2,6 +2,7 @@
 
 from contexts.booking.models.bookings import Booking, BookingLine, DayPlace, Ticket
 from contexts.booking.models.calendars import CalendarFeed
+from contexts.booking.models.friends import Friendship
 from contexts.booking.models.money import Payment, Process, Refund
 from contexts.booking.models.sport_events import Seat, Series, SportEvent, TicketType
 from contexts.booking.models.waiting import WaitlistEntry
@@ -11,6 +12,7 @@ __all__ = [
     "BookingLine",
     "CalendarFeed",
     "DayPlace",
+    "Friendship",
     "Payment",
     "Process",
     "Refund",

@@ -176,6 +176,7 @@ class Ticket(models.Model):
     version = models.PositiveSmallIntegerField(default=1, help_text="Grows with each transfer: older codes are void.")
     checked_in_at = models.DateTimeField(null=True)
     checked_in_by = models.UUIDField(null=True)
+    scan_id = models.CharField(max_length=64, blank=True, help_text="The scan that counted.")
     voided_at = models.DateTimeField(null=True)
 
     class Meta:
