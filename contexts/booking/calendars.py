@@ -2,8 +2,9 @@
 
 import hashlib
 import secrets
+import unicodedata
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -25,6 +26,7 @@ REFRESH = timedelta(hours=1)
 KEEPS_PAST = timedelta(days=90)
 """So long the past stays in a personal calendar."""
 REMINDER = timedelta(hours=2)
+YEAR, KNOWN_AHEAD = timedelta(days=366), timedelta(days=5 * 366)
 NOTED_AGAIN_AFTER = timedelta(hours=1)
 
 
@@ -41,12 +43,12 @@ def ics_of_ticket(ticket: Ticket) -> bytes:
     """One ticket's event for a phone's calendar, with what to look for at the door and a reminder."""
     entry = _entry(ticket.sport_event)
     place = " · ".join(filter(None, [ticket.ticket_type.name, ticket.seat_label]))
-    entry.description = "\n\n".join(filter(None, [place, ticket.sport_event.description]))
+    entry["description"] = _text("\n\n".join(filter(None, [place, ticket.sport_event.description])))
     if ticket.voided_at is not None:
-        entry["status"] = icalendar.vText("CANCELLED")
+        entry["status"] = _text("CANCELLED")
     alarm = icalendar.Alarm()
     alarm.add("action", "DISPLAY")
-    alarm.add("description", ticket.sport_event.title)
+    alarm.add("description", _text(ticket.sport_event.title))
     alarm.add("trigger", -REMINDER)
     entry.add_component(alarm)
     return _written([entry], name=ticket.sport_event.title)
@@ -60,17 +62,23 @@ def _entry(sport_event: SportEvent) -> icalendar.Event:
     entry.add("last-modified", sport_event.changed_at)
     # Programs take a change only with a higher number; seconds since it was made only grow, and fit 32 bits.
     entry.add("sequence", int((sport_event.changed_at - sport_event.created_at).total_seconds()))
-    entry.add("summary", sport_event.title)
-    entry.add("dtstart", sport_event.starts_at.astimezone(zone))
-    entry.add("dtend", sport_event.ends_at.astimezone(zone))
-    entry.add("location", ", ".join(filter(None, [sport_event.venue, sport_event.address])))
+    entry.add("summary", _text(sport_event.title))
+    entry.add("dtstart", _local(sport_event.starts_at, zone))
+    entry.add("dtend", _local(sport_event.ends_at, zone))
+    entry.add("location", _text(", ".join(filter(None, [sport_event.venue, sport_event.address]))))
     if sport_event.latitude is not None and sport_event.longitude is not None:
         entry.add("geo", (sport_event.latitude, sport_event.longitude))
     if sport_event.description:
-        entry.add("description", sport_event.description)
+        entry.add("description", _text(sport_event.description))
     entry.add("status", "CANCELLED" if sport_event.status == SportEvent.Status.CANCELLED else "CONFIRMED")
     entry.add("url", f"{settings.PUBLIC_URL}/booking/#event={sport_event.pk}")
     return entry
+
+
+def _local(instant: datetime, zone: ZoneInfo) -> datetime:
+    """As the clocks there show it; in UTC where they show it twice, for which RFC 5545 has no word."""
+    local = instant.astimezone(zone)
+    return local.astimezone(UTC) if local.fold else local
 
 
 def _written(entries: Sequence[icalendar.Event], *, name: str) -> bytes:
@@ -79,15 +87,22 @@ def _written(entries: Sequence[icalendar.Event], *, name: str) -> bytes:
     calendar.add("version", "2.0")
     calendar.add("method", "PUBLISH")
     for key in ("name", "x-wr-calname"):  # RFC 7986, and what programs read that are older
-        calendar.add(key, name)
+        calendar.add(key, _text(name))
     calendar.add("refresh-interval", REFRESH, parameters={"VALUE": "DURATION"})
     calendar.add("x-published-ttl", icalendar.vDuration(REFRESH))
     for entry in entries:
         calendar.add_component(entry)
     if entries:
-        days, year = [entry.start for entry in entries], timedelta(days=366)
-        calendar.add_missing_timezones(min(days) - year, max(days) + year)
+        first, last = min(entry.start for entry in entries), max(entry.start for entry in entries)
+        # An event far ahead must not make every calendar list the clock changes of centuries.
+        calendar.add_missing_timezones(first - YEAR, min(last, first + KNOWN_AHEAD) + YEAR)
     return calendar.to_ical()
+
+
+def _text(said: str) -> icalendar.vText:
+    """What somebody has written, as one line: with a control character it could begin a line of its own."""
+    lines = said.replace("\r\n", "\n").replace("\r", "\n")
+    return icalendar.vText("".join(one for one in lines if one == "\n" or unicodedata.category(one) != "Cc"))
 
 
 def _host() -> str:
