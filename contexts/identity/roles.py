@@ -5,11 +5,12 @@
 | member | everything that is their own | |
 | coach | what athletes have granted: see `coaching.py` | |
 | organiser | offer events and sell places | |
-| moderator | people, friendships, rooms, messages, points, workouts' outlines, events and bookings; block, hide, cancel | anything medical |
+| moderator | people, friendships, rooms, messages, points, workouts' outlines, events, | anything medical |
+| | bookings; block, hide, cancel | |
 | medical_reviewer | which devices send what, and their alerts; never what was measured | messages, streams |
 | support | people with masked addresses, their sessions; says why for each person | any content |
-| operator | as a moderator; stuck payments, devices, sessions, dead letters, memberships, the security | what was measured |
-| | policy, the audit | |
+| operator | as a moderator; stuck payments, devices, sessions, dead letters, memberships, | what was measured |
+| | the security policy, the audit | |
 | (superuser) | all of it, and grants roles | |
 
 A role goes into the next token of its person, ten minutes later at the latest. The last four open the
