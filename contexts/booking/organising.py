@@ -124,6 +124,8 @@ def ensure_sound(plan: Plan, *, at: datetime) -> None:
     """Refuse a plan that cannot be, naming the field at fault."""
     if plan.time_zone not in available_timezones():
         raise InvalidInput("There is no such time zone.", field="time_zone", code="unknown_time_zone")
+    if plan.ends_at > at + rules.FARTHEST:
+        raise InvalidInput("That is too far ahead.", field="ends_at", code="too_far")
     if not at < plan.starts_at < plan.ends_at:
         raise InvalidInput("It has to begin in the future and end later.", field="ends_at", code="out_of_order")
     if not plan.opens_at < plan.closes_at <= plan.ends_at:

@@ -46,14 +46,14 @@ def check_out(*, booking_id: UUID, by: UUID, return_url: str, at: datetime) -> B
     Raises `HoldOver` when the time is over, `DailyLimit` where an offer finds the day full.
     """
     mine = booking_of(booking_id=booking_id, by=by)
-    booking = _prepare(sport_event_id=mine.sport_event_id, booking_id=booking_id, at=at)
+    booking = _prepare(sport_event_id=mine.sport_event_id, booking_id=booking_id, return_url=return_url, at=at)
     if booking.status == Booking.Status.PENDING_PAYMENT and not booking.payment.page_url:
-        _open_page(booking, return_url=return_url, at=at)
+        _open_page(booking, at=at)
     return booking
 
 
 @unit_of_work("booking", gate="sport_event_id")
-def _prepare(*, sport_event_id: UUID, booking_id: UUID, at: datetime) -> Booking:
+def _prepare(*, sport_event_id: UUID, booking_id: UUID, return_url: str, at: datetime) -> Booking:
     sport_event = SportEvent.objects.locked(sport_event_id)
     booking = Booking.objects.select_related("sport_event").get(pk=booking_id)
     _ensure_alive(booking, at=at)
@@ -72,6 +72,7 @@ def _prepare(*, sport_event_id: UUID, booking_id: UUID, at: datetime) -> Booking
         provider=payments.provider().name,
         amount_minor=booking.total_minor,
         currency=booking.currency,
+        return_url=return_url,
         created_at=at,
         changed_at=at,
     )
@@ -95,7 +96,7 @@ def _keep_day(sport_event: SportEvent, booking: Booking, *, until: datetime | No
         raise reserving.DailyLimit(limit=rules.MAX_EVENTS_A_DAY)
 
 
-def _open_page(booking: Booking, *, return_url: str, at: datetime) -> None:
+def _open_page(booking: Booking, *, at: datetime) -> None:
     payment = booking.payment
     assert booking.expires_at is not None
     try:
@@ -103,7 +104,7 @@ def _open_page(booking: Booking, *, return_url: str, at: datetime) -> None:
             payment_id=payment.pk,
             amount=payments.Money(minor=payment.amount_minor, currency=payment.currency),
             description=f"{booking.quantity} × {booking.sport_event.title}",
-            return_url=return_url,
+            return_url=payment.return_url,
             expires_at=booking.expires_at,
         )
     except payments.ProviderUnavailable as error:

@@ -55,7 +55,7 @@ DATA: Data = {
     DayPlace: Owned(by="user_id"),
     Friendship: Owned(by=("user_a", "user_b")),
     Refund: Owned(by="payment__booking__user_id", erase=Keep(_MONEY)),
-    Payment: Owned(by="booking__user_id", erase=Keep(_MONEY), leave_out=("page_url",)),
+    Payment: Owned(by="booking__user_id", erase=Keep(_MONEY), leave_out=("page_url", "return_url")),
     BookingLine: Owned(by="booking__user_id", erase=Keep(_MONEY)),
     Ticket: Owned(by=("holder_id", "checked_in_by"), erase=Through(_forget_tickets)),
     Booking: Owned(by="user_id", erase=_pseudonym(Booking, "user_id")),

@@ -20,6 +20,9 @@ PREMIUM_WINDOW = timedelta(hours=24)
 """Premium members book so much earlier (BO-4)."""
 PREMIUM = frozenset({"premium", "pro"})
 
+FARTHEST = timedelta(days=5 * 365)
+"""Nobody knows the time zones of a later day."""
+
 MAX_EVENTS_A_DAY = 2
 """Events of one local day that somebody may have places at (BO-4); the event's own day counts."""
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 from uuid import UUID
@@ -23,8 +23,8 @@ from kernel.payments import (
     signatures,
 )
 
-SHORTEST_SESSION = timedelta(minutes=31)
-"""Stripe keeps a page open for half an hour at least; a payment that comes too late is let go."""
+OPEN_LONGER = timedelta(minutes=2)
+"""Stripe keeps a page open for half an hour at least, counted from when it is asked; who pays too late is paid back."""
 
 KINDS: Mapping[str, Any] = {
     "payment_intent.amount_capturable_updated": "payment.authorised",
@@ -75,7 +75,7 @@ class Stripe:
             "success_url": return_url,
             "cancel_url": return_url,
             "client_reference_id": str(payment_id),
-            "expires_at": int(max(expires_at, datetime.now(UTC) + SHORTEST_SESSION).timestamp()),
+            "expires_at": int((expires_at + OPEN_LONGER).timestamp()),
             "payment_intent_data": {"capture_method": "manual", "metadata": {"payment_id": str(payment_id)}},
         }
         made = self._do(lambda: self._api.checkout.sessions.create(wanted, _under(f"authorise:{payment_id}")))

@@ -21,6 +21,7 @@ from kernel.models import uuid7
 from kernel.relay import Relay
 from tests.conftest import Person, make_person
 from tests.contracts import accounts, connections
+from tests.contracts.bookings import Bookings
 from tests.identity.authenticator import Authenticator
 from tests.identity.conftest import App
 from tests.identity.oauth_client import tracker_of
@@ -108,6 +109,8 @@ class World:
             return str(getattr(self, name))
         if name == "user_id":
             return str(self.anna.user_id)
+        if name in ("event_id", "booking_id", "ticket_id", "series_id", "calendar_id", "token"):
+            return self.bookings.id_for(name, operation_id)
         if name == "provider":
             connections.provider()
             return connections.PROVIDER
@@ -136,7 +139,15 @@ class World:
             "passkey_id": self.passkey_id,
             "export_id": self.export_id,
             "account_id": self.account_id,
+            "booking_id": self.bookings.booking_id,
+            "ticket_id": self.bookings.ticket_id,
+            "calendar_id": self.bookings.id_for("calendar_id", ""),
         }
+
+    @cached_property
+    def bookings(self) -> Bookings:
+        """What Anna has to do with sport events."""
+        return Bookings(self)
 
     @property
     def own_session_id(self) -> str:
@@ -233,7 +244,7 @@ def right_call(world: World, operation_id: str) -> dict[str, Any]:
     }
     if operation_id == "show_external_second_factor":
         world.account_id  # noqa: B018  (links it)
-    known = connections.calls(world.anna, world.app) | accounts.calls(world) | calls
+    known = connections.calls(world.anna, world.app) | accounts.calls(world) | world.bookings.calls() | calls
     return known.get(operation_id, dict)()
 
 

@@ -22,6 +22,7 @@ from tests.payments.sandbox import pay
 GOOD, DECLINED, SLOW = "4242424242424242", "4000000000000002", "4000000000000010"
 THRICE, EARLY, CAPTURE_REFUSED = "4000000000000028", "4000000000000036", "4000000000000119"
 FAILS_TWICE, REFUSES = "4000000000005126", "4000000000005134"
+SOON = now() + timedelta(hours=2)
 TEN = Money(minor=1_000, currency="EUR")
 
 
@@ -32,7 +33,7 @@ def opened(payment_id: UUID | None = None, *, amount: Money = TEN, description: 
         amount=amount,
         description=description,
         return_url="http://localhost:8000/booking/",
-        expires_at=now() + timedelta(minutes=30),
+        expires_at=SOON,
     )
 
 

@@ -123,6 +123,9 @@ class SportEventDetail(SportEventItem):
     ticket_types = TicketTypeItem(many=True)
 
 
+SPORT_EVENTS = page_of(SportEventItem)
+
+
 class SeatItem(serializers.Serializer):
     label = serializers.CharField()
     ticket_type_id = serializers.UUIDField()
@@ -259,7 +262,7 @@ class SportEvents(Endpoint):
     @extend_schema(
         operation_id="list_sport_events",
         parameters=[*PAGE_PARAMETERS, *SEARCH_PARAMETERS],
-        responses=page_of(SportEventItem),
+        responses=SPORT_EVENTS,
     )
     def get(self, request: Request) -> Response:
         """Published events that have not ended, the next first."""
@@ -283,9 +286,7 @@ class MySportEvents(Endpoint):
 
     access = organiser
 
-    @extend_schema(
-        operation_id="list_organised_sport_events", parameters=PAGE_PARAMETERS, responses=page_of(SportEventItem)
-    )
+    @extend_schema(operation_id="list_organised_sport_events", parameters=PAGE_PARAMETERS, responses=SPORT_EVENTS)
     def get(self, request: Request) -> Response:
         """All of it, drafts and the past too, the latest first."""
         mine = SportEvent.objects.filter(organiser_id=request.user.user_id)
