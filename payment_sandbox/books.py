@@ -46,6 +46,7 @@ class Refusal(Exception):
     def __init__(self, status: int, code: str) -> None:
         super().__init__(code)
         self.status, self.code = status, code
+        self.body = json.dumps({"code": code})
 
 
 class Books:
@@ -73,7 +74,7 @@ class Books:
             self._connection.execute("COMMIT")
 
     def once(self, key: str, request: bytes, effect: Callable[[], dict[str, Any]]) -> tuple[int, str]:
-        """The answer to a request under an Idempotency-Key: the first one's, however often it is asked."""
+        """The answer to a request under an Idempotency-Key: the first one's, be it a refusal, each time."""
         digest = hashlib.sha256(request).digest()
         with self._writing() as books:
             known = books.execute("SELECT request, status, body FROM answer WHERE key = ?", [key]).fetchone()
@@ -81,10 +82,15 @@ class Books:
                 if bytes(known["request"]) != digest:
                     raise Refusal(409, "idempotency_conflict")
                 return known["status"], known["body"]
-            body = json.dumps(effect())
-            books.execute("INSERT INTO answer VALUES (?, ?, 200, ?)", [key, digest, body])
+            books.execute("SAVEPOINT effect")
+            try:
+                status, body = 200, json.dumps(effect())
+            except Refusal as refusal:
+                books.execute("ROLLBACK TO effect")
+                status, body = refusal.status, refusal.body
+            books.execute("INSERT INTO answer VALUES (?, ?, ?, ?)", [key, digest, status, body])
         self.something_due.set()
-        return 200, body
+        return status, body
 
     def payment(self, payment_id: str) -> dict[str, Any]:
         """A payment, open ones as expired when their time is over; refused with 404 when there is none."""
@@ -120,17 +126,21 @@ class Books:
                 return str(payment["status"])
             if card == DECLINE:
                 self._tell(payment, "payment.declined")
-                return "declined"
-            self._set(payment_id, status="authorised", card=card)
-            delay = self._slow_s if card == SLOW else 0.0
-            for _ in range(3 if card == DUPLICATE else 1):
-                self._tell(payment, "payment.authorised", delay=delay)
+            else:
+                self._set(payment_id, status="authorised", card=card)
+                delay = self._slow_s if card == SLOW else 0.0
+                self._tell(payment, "payment.authorised", delay=delay, times=3 if card == DUPLICATE else 1)
         self.something_due.set()
-        return "authorised"
+        return "declined" if card == DECLINE else "authorised"
 
-    def capture(self, payment_id: str) -> dict[str, Any]:
-        """Take the money of an authorised payment; inside `once`."""
+    def capture(self, payment_id: str, wanted: dict[str, Any]) -> dict[str, Any]:
+        """Take the money of an authorised payment, all of it; inside `once`."""
         payment = self.payment(payment_id)
+        amount = wanted.get("amount_minor", payment["amount_minor"])
+        if type(amount) is not int or amount < payment["amount_minor"]:
+            raise Refusal(400, "invalid")
+        if amount > payment["amount_minor"]:
+            raise Refusal(409, "more_than_was_authorised")
         if payment["status"] != "authorised":
             raise Refusal(409, f"payment_{payment['status']}")
         if payment["card"] == CAPTURE_REFUSED:
@@ -173,16 +183,18 @@ class Books:
         names = ", ".join(f"{name} = ?" for name in columns)
         self._connection.execute(f"UPDATE payment SET {names} WHERE id = ?", [*columns.values(), payment_id])  # noqa: S608
 
-    def _tell(self, payment: dict[str, Any], kind: str, *, refund: str | None = None, delay: float = 0.0) -> None:
+    def _tell(
+        self, payment: dict[str, Any], kind: str, *, refund: str | None = None, delay: float = 0.0, times: int = 1
+    ) -> None:
         told = {
-            "id": f"evt_{payment['id']}_{kind}_{refund or ''}",
+            "id": f"evt_{secrets.token_urlsafe(16)}",
             "type": kind,
             "payment": payment["id"],
             "reference": payment["reference"],
             "refund": refund,
         }
-        self._connection.execute(
-            "INSERT INTO webhook (body, due_at) VALUES (?, ?)", [json.dumps(told), time.time() + delay]
+        self._connection.executemany(
+            "INSERT INTO webhook (body, due_at) VALUES (?, ?)", [[json.dumps(told), time.time() + delay]] * times
         )
 
     def due_webhooks(self) -> list[tuple[int, bytes]]:
@@ -209,7 +221,7 @@ class Books:
         """The receiver has not: it is told again, after a pause that grows."""
         with self._writing() as books:
             (tries,) = books.execute("SELECT tries FROM webhook WHERE id = ?", [webhook_id]).fetchone()
-            pause = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**tries)
+            pause = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(tries, 30))
             books.execute(
                 "UPDATE webhook SET tries = tries + 1, due_at = ? WHERE id = ?", [time.time() + pause, webhook_id]
             )

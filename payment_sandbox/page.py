@@ -5,6 +5,10 @@ from typing import Any
 
 from payment_sandbox.books import CARDS
 
+WHOLE = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF"
+THOUSANDTHS = "BHD IQD JOD KWD LYD OMR TND"
+"""ISO 4217's currencies whose smallest unit is not a hundredth."""
+
 STYLE = """
 :root { color-scheme: light dark; --ink: #1c1f24; --page: #f5f2ec; --card: #fff; --line: #d9d4ca; --go: #b3391f; }
 @media (prefers-color-scheme: dark) {
@@ -27,14 +31,14 @@ button:focus-visible, input:focus-visible { outline: 3px solid currentColor; out
 def pay_page(payment: dict[str, Any], *, fault: str = "") -> str:
     """The page of an open payment, or what became of it."""
     if payment["status"] != "open":
-        return _html(f"<p>This payment is {escape(payment['status'])}.</p>{_way_back(payment)}")
+        return _html(f"<h1>This payment is {escape(payment['status'])}.</h1>{_way_back(payment, 'Back')}")
     cards = "".join(_card(number, what, first=index == 0) for index, (number, what) in enumerate(CARDS.items()))
     said = f'<p role="alert"><strong>{escape(fault)}</strong></p>' if fault else ""
     return _html(
         f'<h1>{escape(payment["description"])}</h1><p class="amount">{_amount(payment)}</p>'
         '<p class="note">A sandbox: no card is charged, and no money moves.</p>'
         f'{said}<form method="post"><fieldset><legend>Pay with a card that</legend>{cards}</fieldset>'
-        f"<button>Pay {_amount(payment)}</button></form>{_way_back(payment)}"
+        f"<button>Pay {_amount(payment)}</button></form>{_way_back(payment, 'Back without paying')}"
     )
 
 
@@ -46,13 +50,16 @@ def _card(number: str, what: str, *, first: bool) -> str:
     )
 
 
-def _way_back(payment: dict[str, Any]) -> str:
-    return f'<p><a href="{escape(payment["return_url"])}">Back without paying</a></p>'
+def _way_back(payment: dict[str, Any], words: str) -> str:
+    return f'<p><a href="{escape(payment["return_url"])}">{words}</a></p>'
 
 
 def _amount(payment: dict[str, Any]) -> str:
-    digits = 0 if payment["currency"] in ("JPY",) else 2
-    return f"{payment['amount_minor'] / 10**digits:,.{digits}f} {escape(payment['currency'])}"
+    currency = payment["currency"]
+    digits = 0 if currency in WHOLE else 3 if currency in THOUSANDTHS else 2
+    whole, part = divmod(payment["amount_minor"], 10**digits)
+    fraction = f".{part:0{digits}}" if digits else ""
+    return f"{whole:,}{fraction} {escape(currency)}"
 
 
 def _html(body: str) -> str:

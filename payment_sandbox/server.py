@@ -2,6 +2,7 @@
 
 import hmac
 import json
+import re
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 from urllib.parse import parse_qs, urlsplit
@@ -11,6 +12,8 @@ from payment_sandbox.books import CARDS, EARLY, Books, Refusal
 from payment_sandbox.webhooks import Teller
 
 MAX_BODY = 65_536
+MOST = 10**12
+"""No amount and no instant is larger."""
 FIELDS: dict[str, type] = {
     "reference": str,
     "amount_minor": int,
@@ -54,9 +57,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def _answering(self, answer: Any) -> None:
         try:
-            answer(urlsplit(self.path).path.strip("/").split("/"))
+            answer(_parts(self.path))
         except Refusal as refusal:
-            self._json(refusal.status, json.dumps({"code": refusal.code}))
+            self._json(refusal.status, refusal.body)
 
     def _get(self, parts: list[str]) -> None:
         match parts:
@@ -83,19 +86,20 @@ class Handler(BaseHTTPRequestHandler):
         if not key:
             raise Refusal(400, "idempotency_key_missing")
         wanted = self._wanted(body)
+        request = f"{self.path}\n".encode() + body
         match parts:
             case ["v1", "payments"]:
                 self._ensure_sound(wanted)
-                answer = books.once(key, body, lambda: self._shown(books.open_payment(wanted)))
+                answer = books.once(key, request, lambda: self._shown(books.open_payment(wanted)))
             case ["v1", "payments", payment_id, "capture"]:
-                answer = books.once(key, body, lambda: self._shown(books.capture(payment_id)))
+                answer = books.once(key, request, lambda: self._shown(books.capture(payment_id, wanted)))
             case ["v1", "payments", payment_id, "void"]:
-                answer = books.once(key, body, lambda: self._shown(books.void(payment_id)))
+                answer = books.once(key, request, lambda: self._shown(books.void(payment_id)))
             case ["v1", "payments", payment_id, "refunds"]:
                 self._ensure_sound_refund(wanted)
                 if books.fail_refund(payment_id):
                     raise Refusal(500, "refund_failed_for_now")
-                answer = books.once(key, body, lambda: self._shown(books.refund(payment_id, wanted)))
+                answer = books.once(key, request, lambda: self._shown(books.refund(payment_id, wanted)))
             case _:
                 raise Refusal(404, "not_found")
         self._json(*answer)
@@ -123,6 +127,9 @@ class Handler(BaseHTTPRequestHandler):
             raise Refusal(401, "unauthorised")
 
     def _body(self) -> bytes:
+        if self.headers.get("Transfer-Encoding"):  # what is not read here would be read as the next request
+            self.close_connection = True
+            raise Refusal(411, "length_required")
         length = self.headers.get("Content-Length") or "0"
         if not length.isdecimal() or int(length) > MAX_BODY:
             self.close_connection = True
@@ -139,14 +146,21 @@ class Handler(BaseHTTPRequestHandler):
         return wanted
 
     def _ensure_sound(self, wanted: dict[str, Any]) -> None:
-        if any(type(wanted.get(name)) is not kind for name, kind in FIELDS.items()) or wanted["amount_minor"] < 1:
-            raise Refusal(400, "invalid")
-        if urlsplit(wanted["return_url"]).scheme not in ("http", "https") or not wanted["return_url"].isprintable():
+        sound = (
+            all(type(wanted.get(name)) is kind for name, kind in FIELDS.items())
+            and 1 <= wanted["amount_minor"] <= MOST
+            and 0 <= wanted["expires_at"] <= MOST
+            and re.fullmatch("[A-Z]{3}", wanted["currency"])
+            and _is_text(wanted["reference"])
+            and _is_text(wanted["description"])
+            and _is_address(wanted["return_url"])
+        )
+        if not sound:
             raise Refusal(400, "invalid")
 
     def _ensure_sound_refund(self, wanted: dict[str, Any]) -> None:
         amount = wanted.get("amount_minor")
-        if type(amount) is not int or amount < 1 or type(wanted.get("reference")) is not str:
+        if type(amount) is not int or not 1 <= amount <= MOST or not _is_text(wanted.get("reference")):
             raise Refusal(400, "invalid")
 
     def _shown(self, payment: dict[str, Any]) -> dict[str, Any]:
@@ -173,3 +187,23 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *values: Any) -> None:
         """Addresses of people who pay are nobody's business: nothing is logged of a request that went well."""
+
+
+def _parts(target: str) -> list[str]:
+    try:
+        return urlsplit(target).path.strip("/").split("/")
+    except ValueError:
+        raise Refusal(404, "not_found") from None
+
+
+def _is_text(value: Any) -> bool:
+    """Whether it can be written down: JSON may hold halves of characters."""
+    return isinstance(value, str) and not re.search("[\ud800-\udfff]", value)
+
+
+def _is_address(value: str) -> bool:
+    """Whether payers can be sent there by a header."""
+    try:
+        return urlsplit(value).scheme in ("http", "https") and value.isascii() and value.isprintable()
+    except ValueError:
+        return False

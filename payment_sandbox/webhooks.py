@@ -3,13 +3,15 @@
 import hashlib
 import hmac
 import http.client
+import sys
 import threading
 import time
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from payment_sandbox.books import Books
 
 TIMEOUT_S = 5.0
+AFTER_A_FAULT_S = 1.0
 
 
 class Teller:
@@ -28,7 +30,12 @@ class Teller:
         while True:
             self._books.something_due.wait(timeout=self._books.next_due_in())
             self._books.something_due.clear()
-            self.tell_now()
+            try:
+                self.tell_now()
+            except Exception as fault:  # a thread that ends here would leave the shop without a word for good
+                print(f"webhooks: {fault!r}", file=sys.stderr, flush=True)  # noqa: T201
+                self._books.something_due.wait(timeout=AFTER_A_FAULT_S)
+                self._books.something_due.set()
 
     def tell_now(self) -> None:
         """Say everything that is due; what is not heard is due again later."""
@@ -40,10 +47,12 @@ class Teller:
                     self._books.note_unheard(webhook_id)
 
     def _is_heard(self, body: bytes) -> bool:
-        connection = http.client.HTTPConnection(self._url.hostname or "", self._url.port or 80, timeout=TIMEOUT_S)
+        kind = http.client.HTTPSConnection if self._url.scheme == "https" else http.client.HTTPConnection
+        connection = kind(self._url.hostname or "", self._url.port, timeout=TIMEOUT_S)
+        target = urlunsplit(("", "", self._url.path or "/", self._url.query, ""))
         headers = {"Content-Type": "application/json", "Sandbox-Signature": self._signature(body)}
         try:
-            connection.request("POST", self._url.path, body, headers)
+            connection.request("POST", target, body, headers)
             return 200 <= connection.getresponse().status < 300
         except (OSError, http.client.HTTPException):
             return False

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID
 
 import httpx
@@ -13,6 +13,7 @@ from django.conf import settings
 from kernel.payments import (
     TIMEOUT_S,
     Authorisation,
+    Kind,
     Money,
     PaymentProvider,
     PaymentStanding,
@@ -24,6 +25,8 @@ from kernel.payments import (
 )
 
 SIGNATURE = "Sandbox-Signature"
+NOT_ABOUT_THE_PAYMENT = {401, 403, 429}
+"""A wrong key or a full queue is no word about the payment; neither is an answer that is not the sandbox's own."""
 
 
 class Sandbox:
@@ -85,12 +88,12 @@ class Sandbox:
             told = json.loads(body)
             return WebhookEvent(
                 event_id=told["id"],
-                kind=told["type"],
+                kind=told["type"] if told["type"] in get_args(Kind) else "other",
                 provider_id=told["payment"],
                 payment_id=UUID(told["reference"]),
                 refund_id=UUID(told["refund"]) if told.get("refund") else None,
             )
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise SignatureInvalid from error
 
     def _ask(self, method: str, path: str, wanted: Any = None, *, key: str | None = None) -> Any:
@@ -99,11 +102,20 @@ class Sandbox:
             answer = self._client.request(method, path, json=wanted, headers=headers)
         except httpx.HTTPError as error:
             raise ProviderUnavailable(type(error).__name__) from error
-        if answer.status_code >= 500 or answer.status_code == 429:
-            raise ProviderUnavailable(f"HTTP {answer.status_code}")
-        if answer.status_code >= 400:
-            raise ProviderRefused(str(answer.json().get("code", answer.status_code)))
-        return answer.json()
+        said = _object(answer)
+        if answer.status_code == 200 and said:
+            return said
+        if 400 <= answer.status_code < 500 and answer.status_code not in NOT_ABOUT_THE_PAYMENT and "code" in said:
+            raise ProviderRefused(str(said["code"]))
+        raise ProviderUnavailable(f"HTTP {answer.status_code}")
+
+
+def _object(answer: httpx.Response) -> dict[str, Any]:
+    try:
+        said = answer.json()
+    except ValueError:
+        return {}
+    return said if isinstance(said, dict) else {}
 
 
 def provider() -> PaymentProvider:
