@@ -17,8 +17,10 @@ def post(
     *, context: str, transfer_id: UUID, order_id: UUID, entries: Mapping[str, Money], at: datetime, memo: str
 ) -> None:
     """Write a transfer down, by account, in the open unit of work; the same `transfer_id` again writes nothing."""
-    alias = require_unit_of_work(context)
-    LedgerEntry.objects.using(alias).bulk_create(
+    written = LedgerEntry.objects.using(require_unit_of_work(context))
+    if written.filter(transfer_id=transfer_id).exists():
+        return
+    written.bulk_create(
         (
             LedgerEntry(
                 transfer_id=transfer_id,
@@ -31,14 +33,22 @@ def post(
             )
             for account, money in entries.items()
         ),
-        ignore_conflicts=True,
+        ignore_conflicts=True,  # somebody else may be writing the same transfer at this moment
     )
 
 
-def balances(*, context: str, order_id: UUID) -> dict[str, Money]:
-    """What each account has from one order."""
+def balance(*, context: str, order_id: UUID) -> dict[tuple[str, str], int]:
+    """What each account has from one order in each currency, in its smallest unit: debit positive."""
     sums: dict[tuple[str, str], int] = defaultdict(int)
     entries = LedgerEntry.objects.using(alias_of(context)).filter(order_id=order_id)
     for account, currency, amount in entries.values_list("account", "currency", "amount_minor"):
         sums[account, currency] += amount
+    return dict(sums)
+
+
+def balances(*, context: str, order_id: UUID) -> dict[str, Money]:
+    """What each account has from an order in one currency; raises `ValueError` where there are two."""
+    sums = balance(context=context, order_id=order_id)
+    if len({currency for _, currency in sums}) > 1:
+        raise ValueError(f"order {order_id} is in more than one currency")
     return {account: Money(minor=total, currency=currency) for (account, currency), total in sums.items()}
