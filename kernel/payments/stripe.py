@@ -12,6 +12,7 @@ from django.conf import settings
 from kernel.payments import (
     TIMEOUT_S,
     Authorisation,
+    Kind,
     Money,
     PaymentProvider,
     PaymentStanding,
@@ -23,21 +24,33 @@ from kernel.payments import (
     signatures,
 )
 
-OPEN_LONGER = timedelta(minutes=2)
-"""Stripe keeps a page open for half an hour at least, counted from when it is asked; who pays too late is paid back."""
+OPEN_LONGER = timedelta(minutes=31)
+"""Stripe keeps a page open for half an hour at least from when it is asked for, be it at the last moment, and takes a
+repeated request only with the same parameters: so the clock is not asked. Who pays too late is paid back."""
 
-KINDS: Mapping[str, Any] = {
+KINDS: Mapping[str, Kind] = {
+    "checkout.session.completed": "payment.authorised",
     "payment_intent.amount_capturable_updated": "payment.authorised",
     "payment_intent.payment_failed": "payment.declined",
     "payment_intent.succeeded": "payment.captured",
+    "charge.captured": "payment.captured",
     "payment_intent.canceled": "payment.voided",
     "refund.failed": "refund.failed",
 }
+REFUND_KINDS: Mapping[str, Kind] = {
+    "succeeded": "refund.succeeded",
+    "failed": "refund.failed",
+    "canceled": "refund.failed",
+}
+"""What a refund's status says where the event, `refund.created` or `refund.updated`, does not."""
 STATUSES: Mapping[str, Status] = {
     "requires_capture": "authorised",
     "succeeded": "captured",
     "canceled": "voided",
 }
+UNEXPECTED_STATE = "payment_intent_unexpected_state"
+NOT_ABOUT_THE_PAYMENT = {401, 403, 409}
+"""A wrong key or two requests at once are no word about the payment."""
 
 
 class Stripe:
@@ -83,16 +96,21 @@ class Stripe:
 
     def capture(self, *, provider_id: str, payment_id: UUID) -> None:
         """See `PaymentProvider`."""
-        self._do(lambda: self._api.payment_intents.capture(provider_id, {}, _under(f"capture:{payment_id}")))
+        intent, key = self._intent_of(provider_id), _under(f"capture:{payment_id}")
+        self._once(intent, "captured", lambda: self._api.payment_intents.capture(intent, {}, key))
 
     def void(self, *, provider_id: str, payment_id: UUID) -> None:
         """See `PaymentProvider`."""
-        self._do(lambda: self._api.payment_intents.cancel(provider_id, {}, _under(f"void:{payment_id}")))
+        intent, key = self._intent_of(provider_id), _under(f"void:{payment_id}")
+        self._once(intent, "voided", lambda: self._api.payment_intents.cancel(intent, {}, key))
 
     def refund(self, *, provider_id: str, refund_id: UUID, amount: Money, reason: str) -> None:
         """See `PaymentProvider`."""
+        intent = self._intent_of(provider_id)
+        if self._is_refunded(intent, refund_id):
+            return
         wanted = {
-            "payment_intent": provider_id,
+            "payment_intent": intent,
             "amount": amount.minor,
             "reason": "requested_by_customer",
             "metadata": {"refund_id": str(refund_id), "reason": reason},
@@ -101,7 +119,13 @@ class Stripe:
 
     def look(self, *, provider_id: str) -> PaymentStanding:
         """See `PaymentProvider`."""
-        found = self._do(lambda: self._api.payment_intents.retrieve(provider_id, {"expand": ["latest_charge"]}))
+        session = self._session(provider_id)
+        if session and not session.payment_intent:
+            nothing = Money(minor=0, currency=session.currency.upper())
+            status: Status = "expired" if session.status == "expired" else "open"
+            return PaymentStanding(status=status, captured=nothing, refunded=nothing)
+        intent = session.payment_intent if session else provider_id
+        found = self._do(lambda: self._api.payment_intents.retrieve(intent, {"expand": ["latest_charge"]}))
         currency = found.currency.upper()
         refunded = found.latest_charge.amount_refunded if found.latest_charge else 0
         return PaymentStanding(
@@ -120,13 +144,43 @@ class Stripe:
             metadata = about.get("metadata") or {}
             return WebhookEvent(
                 event_id=told["id"],
-                kind=KINDS.get(told["type"], "other"),
+                kind=_kind(told["type"], about),
                 provider_id=about.get("payment_intent") or about["id"],
-                payment_id=_uuid(metadata.get("payment_id")),
+                payment_id=_uuid(metadata.get("payment_id") or about.get("client_reference_id")),
                 refund_id=_uuid(metadata.get("refund_id")),
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise SignatureInvalid from error
+
+    def _session(self, provider_id: str) -> Any:
+        """The page, where that is what the identifier names."""
+        if not provider_id.startswith("cs_"):
+            return None
+        return self._do(lambda: self._api.checkout.sessions.retrieve(provider_id))
+
+    def _intent_of(self, provider_id: str) -> str:
+        """The PaymentIntent, also where no webhook has named it yet; there is none before the payer pays."""
+        session = self._session(provider_id)
+        if session and not session.payment_intent:
+            raise ProviderRefused(f"payment_{session.status}")
+        return str(session.payment_intent) if session else provider_id
+
+    def _once(self, intent: str, wanted: Status, call: Callable[[], Any]) -> None:
+        """What is so already is done: Stripe forgets an Idempotency-Key after a day."""
+        try:
+            self._do(call)
+        except ProviderRefused as error:
+            if error.code != UNEXPECTED_STATE or self.look(provider_id=intent).status != wanted:
+                raise
+
+    def _is_refunded(self, intent: str, refund_id: UUID) -> bool:
+        """Whether Stripe has this refund: a person may ask for it again days later, when its key is forgotten."""
+        made = self._do(lambda: self._api.refunds.list({"payment_intent": intent, "limit": 100}))
+        return any(
+            getattr(refund.metadata, "refund_id", "") == str(refund_id)
+            and refund.status not in ("failed", "canceled")
+            for refund in made.data
+        )
 
     @staticmethod
     def _do(call: Callable[[], Any]) -> Any:
@@ -137,7 +191,7 @@ class Stripe:
         except (stripe.APIConnectionError, stripe.RateLimitError) as error:
             raise ProviderUnavailable(type(error).__name__) from error
         except stripe.StripeError as error:
-            if (error.http_status or 500) >= 500 or error.http_status == 409:
+            if (error.http_status or 500) >= 500 or error.http_status in NOT_ABOUT_THE_PAYMENT:
                 raise ProviderUnavailable(f"HTTP {error.http_status}") from error
             raise ProviderRefused(error.code or type(error).__name__) from error
 
@@ -146,8 +200,18 @@ def _under(key: str) -> dict[str, str]:
     return {"idempotency_key": key}
 
 
-def _uuid(text: str | None) -> UUID | None:
-    return UUID(text) if text else None
+def _kind(event: str, about: Mapping[str, Any]) -> Kind:
+    if event in ("refund.created", "refund.updated"):
+        return REFUND_KINDS.get(about.get("status", ""), "other")
+    return KINDS.get(event, "other")
+
+
+def _uuid(text: Any) -> UUID | None:
+    """An identifier of ours; somebody else's is none."""
+    try:
+        return UUID(str(text)) if text else None
+    except ValueError:
+        return None
 
 
 def provider() -> PaymentProvider:

@@ -17,10 +17,11 @@ MAY_CALL_OUT = {
     "kernel/keys.py": "the JWKS of the platform, by an extracted context",
     "kernel/access.py": "the session check of the platform, by an extracted context",
     "kernel/payments/sandbox.py": "the payment sandbox the operator has named",
+    "kernel/payments/stripe.py": "Stripe, or whom the operator has named for it",
     "payment_sandbox/webhooks.py": "the sandbox tells the shop that the operator has named",
     "kernel/service_tokens.py": "the services of the platform, by an extracted context",
 }
-HTTP_CLIENTS = {"httpx", "requests", "urllib.request", "http.client", "aiohttp", "urllib3"}
+HTTP_CLIENTS = {"httpx", "requests", "urllib.request", "http.client", "aiohttp", "urllib3", "stripe"}
 
 
 def _called(node: ast.AST) -> str:
