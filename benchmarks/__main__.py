@@ -16,7 +16,7 @@ from benchmarks.figures import Figure, print_table
 from config.engines import EngineError, start_engines
 from config.running.keys import keys_for
 
-USUAL = ["events", "readings", "workouts", "chat", "leaderboards", "authentication", "login"]
+USUAL = ["events", "readings", "workouts", "chat", "leaderboards", "authentication", "login", "booking"]
 ON_REQUEST = ["servers"]
 """What an ADR rests on, too long for every day."""
 

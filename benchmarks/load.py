@@ -25,14 +25,14 @@ class Told:
     p99_ms: float
 
 
-def load(port: int, requests: Sequence[bytes], *, times: int = 1, connections: int = 4) -> Told:
-    """Send each request `times` times; raises `RuntimeError` unless every answer is a 200."""
+def load(port: int, requests: Sequence[bytes], *, times: int = 1, connections: int = 4, status: str = "200") -> Told:
+    """Send each request `times` times; raises `RuntimeError` unless every answer has this status."""
     plan = pickle.dumps((port, list(requests), times, connections))
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.load"], input=plan, stdout=subprocess.PIPE, check=True, timeout=120
     )
     told = json.loads(done.stdout)
-    if set(told["statuses"]) != {"200"}:
+    if set(told["statuses"]) != {status}:
         raise RuntimeError(f"answers: {told['statuses']}, one of them {told['refusal']}")
     return Told(told["per_second"], told["p50_ms"], told["p99_ms"])
 

@@ -26,6 +26,10 @@ class NotHeld(Refused):
     code = "booking_ended"
 
 
+class PaymentRefused(Refused):
+    """The payment provider does not take this payment."""
+
+
 class ProviderAway(TryAgain):
     """The payment provider does not answer at this moment; the places stay held. Try again."""
 
@@ -109,6 +113,8 @@ def _open_page(booking: Booking, *, at: datetime) -> None:
         )
     except payments.ProviderUnavailable as error:
         raise ProviderAway from error
+    except payments.ProviderRefused as error:
+        raise PaymentRefused(reason=error.code) from error
     payment.provider_id, payment.page_url = opened.provider_id, opened.page_url
     _note_page(payment_id=payment.pk, provider_id=opened.provider_id, page_url=opened.page_url, at=at)
 

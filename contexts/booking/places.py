@@ -31,7 +31,7 @@ def count(sport_event: SportEvent, places: Iterable[rules.Place], *, held: int =
 def free_places(sport_events: Sequence[SportEvent], *, at: datetime) -> dict[UUID, int]:
     """The places a newcomer may have at `at`: what has run out is free, tidied up or not, unless somebody waits."""
     lapsed = Booking.objects.lapsed(at=at).filter(sport_event__in=sport_events)
-    run_out = dict(lapsed.values_list("sport_event_id").annotate(places=Sum("quantity")))
+    run_out: dict[UUID, int] = dict(lapsed.values_list("sport_event_id").annotate(freed=Sum("quantity")))
     return {one.pk: one.free + (0 if one.waiting else run_out.get(one.pk, 0)) for one in sport_events}
 
 

@@ -139,6 +139,7 @@ def _note_void(*, process: Process, at: datetime) -> None:
 def _note_refund(*, process: Process, at: datetime) -> None:
     if not finish(process, outcome="refunded", at=at):
         return
+    assert process.refund_id is not None
     refund = Refund.objects.select_related("payment__booking").get(pk=process.refund_id)
     refund.status, refund.done_at = Refund.Status.DONE, at
     refund.save(update_fields=["status", "done_at"])

@@ -7,14 +7,16 @@ at a time, and everybody sees what those before them left. Wishes for one event 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from contexts.booking import broadcasting, events, places, releasing, rules
 from contexts.booking.models import Booking, BookingLine, DayPlace, Seat, SportEvent, TicketType
 from kernel.bus import publish
-from kernel.databases import unit_of_work
+from kernel.databases import current_context, unit_of_work
 from kernel.errors import NotFound, Refused
 from kernel.events import uuid7
+from kernel.gathering import Gathering
 
 
 class SoldOut(Refused):
@@ -62,25 +64,47 @@ class SeatsMissing(Refused):
 
 
 def hold_places(*, sport_event_id: UUID, wish: rules.Wish, at: datetime) -> Booking:
-    """Hold the places wished for until `at` + 15 min, or refuse with the reason."""
-    (answer,) = hold_all(sport_event_id=sport_event_id, wishes=[wish], at=at)
+    """Hold the places wished for until `at` + 15 min, or refuse with the reason.
+
+    Wishes of one moment for one event are gathered into one transaction, unless one is open here already.
+    """
+    asked = Asked(wish, at)
+    if current_context() is None:
+        answer = _gathered.ask(sport_event_id, asked)
+    else:
+        (answer,) = hold_all(sport_event_id=sport_event_id, wishes=[asked])
     if isinstance(answer, Refused):
         raise answer
     return answer
 
 
+class Asked(NamedTuple):
+    """A wish, and when it came."""
+
+    wish: rules.Wish
+    at: datetime
+
+
 @unit_of_work("booking", gate="sport_event_id")
-def hold_all(*, sport_event_id: UUID, wishes: Sequence[rules.Wish], at: datetime) -> list[Booking | Refused]:
+def hold_all(*, sport_event_id: UUID, wishes: Sequence[Asked]) -> list[Booking | Refused]:
     """Answer wishes for one sport event in the order of their coming: a booking or the reason why not, for each."""
+    at = max(asked.at for asked in wishes)
     sport_event = SportEvent.objects.filter(pk=sport_event_id).select_for_update(no_key=True).first()
     if sport_event is None or sport_event.status == SportEvent.Status.DRAFT:
         raise NotFound
     releasing.release_lapsed(sport_event, at=at)
-    hall = _Hall.of(sport_event, wishes)
-    answers = [hall.answer(wish, at=at) for wish in wishes]
+    hall = _Hall.of(sport_event, [asked.wish for asked in wishes])
+    answers = [hall.answer(asked.wish, at=asked.at) for asked in wishes]
     granted = _within_the_day(hall, [grant for grant in answers if isinstance(grant, _Grant)], at=at)
     _write(hall, granted)
     return [_told(answer, granted) for answer in answers]
+
+
+def _hold_gathered(sport_event_id: Any, wishes: Sequence[Asked]) -> list[Booking | Refused]:
+    return hold_all(sport_event_id=sport_event_id, wishes=wishes)
+
+
+_gathered = Gathering(_hold_gathered, most=rules.WISHES_A_UNIT)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,14 +222,9 @@ def _within_the_day(hall: _Hall, grants: list[_Grant], *, at: datetime) -> list[
 def _write(hall: _Hall, grants: list[_Grant]) -> None:
     if not grants:
         return
-    Booking.objects.bulk_create([grant.booking for grant in grants])
-    BookingLine.objects.bulk_create(
-        BookingLine(
-            booking=grant.booking,
-            ticket_type_id=ticket_type,
-            quantity=quantity,
-            price_minor=hall.types[ticket_type].price_minor,
-        )
+    Booking.objects.write([grant.booking for grant in grants])
+    BookingLine.objects.write(
+        (grant.booking.pk, ticket_type, quantity, hall.types[ticket_type].price_minor)
         for grant in grants
         for ticket_type, quantity in rules.quantities(grant.wish.places).items()
     )

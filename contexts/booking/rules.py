@@ -48,6 +48,9 @@ ACTIVE = ("held", "pending_payment", "confirmed")
 EXPIRING = ("held", "pending_payment")
 """States that end by themselves."""
 
+WISHES_A_UNIT = 50
+"""Wishes for one event that one transaction answers together."""
+
 CANCELLED_A_UNIT = 50
 """Bookings that one transaction of an organiser's cancellation ends."""
 

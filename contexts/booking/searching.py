@@ -47,7 +47,9 @@ class Filters:
 
 def find(filters: Filters, *, at: datetime) -> QuerySet[SportEvent]:
     """The published sport events that fit and have not ended, to be ordered by `starts_at` and `id`."""
-    found = SportEvent.objects.filter(status=SportEvent.Status.PUBLISHED, starts_at__gte=filters.starts_after or at)
+    found: QuerySet[SportEvent] = SportEvent.objects.filter(
+        status=SportEvent.Status.PUBLISHED, starts_at__gte=filters.starts_after or at
+    )
     if filters.sport:
         found = found.filter(sport=filters.sport)
     if filters.starts_before:
@@ -59,14 +61,14 @@ def find(filters: Filters, *, at: datetime) -> QuerySet[SportEvent]:
     if filters.near:
         found = _near(found, *filters.near, radius_km=filters.radius_km)
     if filters.free_places:
-        found = _with_free(found, at=at).filter(free_now__gte=filters.free_places)
+        found = _with_free(found, at=at).filter(Q(free_now__gte=filters.free_places))
     return found
 
 
 def _with_free(found: QuerySet[SportEvent], *, at: datetime) -> QuerySet[SportEvent]:
     """What has run out is free even where nobody has tidied up, unless somebody waits for it."""
     lapsed = Booking.objects.lapsed(at=at).filter(sport_event=OuterRef("pk")).order_by().values("sport_event")
-    run_out = Coalesce(Subquery(lapsed.annotate(places=Sum("quantity")).values("places")), 0)
+    run_out = Coalesce(Subquery(lapsed.annotate(freed=Sum("quantity")).values("freed")), 0)
     free = F("capacity") - F("held") - F("confirmed")
     return found.annotate(free_now=Case(When(waiting=0, then=free + run_out), default=free))
 

@@ -2,6 +2,7 @@
 
 import os
 import random
+import threading
 from collections import Counter
 from functools import partial
 
@@ -111,13 +112,12 @@ def test_bo6_the_database_refuses_even_when_the_application_does_not(monkeypatch
 
 
 @unit_of_work("booking", isolation="read committed")
-def _hold_without_guard(*, sport_event: SportEvent) -> None:
+def _hold_without_guard(*, sport_event: SportEvent, all_have_looked: threading.Barrier) -> None:
     """As shops do that oversell: look, then take, without a lock, a gate or a constraint."""
     seen = SportEvent.objects.get(pk=sport_event.pk)
     if Booking.objects.active().filter(sport_event=seen).count() >= seen.capacity:
         raise reserving.SoldOut
-    with connections["booking"].cursor() as cursor:
-        cursor.execute("SELECT pg_sleep(0.01)")
+    all_have_looked.wait()
     at = now()
     Booking.objects.create(
         sport_event=seen, user_id=uuid7(), status="held", quantity=1, total_minor=0, currency="EUR", held_at=at,
@@ -127,7 +127,8 @@ def _hold_without_guard(*, sport_event: SportEvent) -> None:
 
 def test_bo6_the_detector_sees_an_oversold_event():
     run = make_event(kinds=(FREE,))
-    at_once([partial(_hold_without_guard, sport_event=run)] * 40, threads=16)
+    barrier = threading.Barrier(16, timeout=20)
+    at_once([partial(_hold_without_guard, sport_event=run, all_have_looked=barrier)] * 16, threads=16)
     assert Booking.objects.active().count() > run.capacity
     assert "B1" in broken()
     assert not counts_add_up(run)

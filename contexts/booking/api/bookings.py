@@ -115,16 +115,17 @@ def detail_of(booking: Booking, *, at: datetime) -> dict[str, Any]:
         {"ticket_type_id": line.ticket_type_id, "quantity": line.quantity, "price_minor": line.price_minor}
         for line in booking.lines.order_by("id")
     ]
+    seats = booking.seats.order_by("pk").values_list("label", flat=True) if booking.sport_event.is_numbered else []
     return item_of(booking, at=at) | {
         "lines": lines,
-        "seats": list(booking.seats.order_by("pk").values_list("label", flat=True)),
+        "seats": list(seats),
         "refund_percent": cancelling.percent_for(booking, booking.sport_event, at=at),
         "payment": _payment_of(booking),
     }
 
 
 def _payment_of(booking: Booking) -> dict[str, Any] | None:
-    payment = getattr(booking, "payment", None)
+    payment = getattr(booking, "payment", None) if booking.status != Booking.Status.HELD else None
     if payment is None:
         return None
     return {

@@ -1,7 +1,8 @@
 """The booking: who has which places, and until when."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import connections, models
@@ -23,6 +24,30 @@ class Bookings(models.QuerySet["Booking"]):
     def lapsed(self, *, at: datetime) -> "Bookings":
         """Those whose time is over, whether or not anybody has tidied up yet."""
         return self.filter(status__in=rules.EXPIRING, expires_at__lte=at)
+
+    def write(self, bookings: Sequence["Booking"]) -> None:
+        """Insert fresh holds in one statement."""
+        rows = (
+            (b.pk, b.sport_event_id, b.user_id, b.quantity, b.total_minor, b.currency, b.held_at, b.expires_at)
+            for b in bookings
+        )
+        _insert(_INSERT_HOLDS, rows)
+
+
+_INSERT_HOLDS = """
+    INSERT INTO booking_booking (id, sport_event_id, user_id, quantity, total_minor, currency, held_at, expires_at,
+                                 status, is_offer, end_reason)
+    SELECT *, 'held', false, '' FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::smallint[], %s::integer[],
+                                            %s::text[], %s::timestamptz[], %s::timestamptz[])
+"""
+
+
+def _insert(statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
+    """One array for each column: the statement is the same however many rows there are."""
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    if columns:
+        with connections[alias_of("booking")].cursor() as cursor:
+            cursor.execute(statement, columns)
 
 
 class Booking(models.Model):
@@ -93,6 +118,20 @@ class Booking(models.Model):
         return [rules.Place(ticket_type_id=line.ticket_type_id, quantity=line.quantity) for line in self.lines.all()]
 
 
+class BookingLines(models.QuerySet["BookingLine"]):
+    """What bookings consist of."""
+
+    def write(self, lines: Iterable[tuple[UUID, UUID, int, int]]) -> None:
+        """Insert (booking, ticket type, quantity, price) in one statement."""
+        _insert(_INSERT_LINES, lines)
+
+
+_INSERT_LINES = """
+    INSERT INTO booking_bookingline (booking_id, ticket_type_id, quantity, price_minor)
+    SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::smallint[], %s::integer[])
+"""
+
+
 class BookingLine(models.Model):
     """So many places of one ticket type, at the price of the moment."""
 
@@ -101,6 +140,8 @@ class BookingLine(models.Model):
     ticket_type = models.ForeignKey(TicketType, models.PROTECT)
     quantity = models.PositiveSmallIntegerField()
     price_minor = models.PositiveIntegerField()
+
+    objects = BookingLines.as_manager()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["booking", "ticket_type"], name="booking_line_once")]
