@@ -101,7 +101,8 @@ def _sandbox_port(port: int) -> int | None:
     """Where the payment sandbox listens, if it is wanted: at the same port each time, so that its pages stay."""
     if os.environ.get("PAYMENT_PROVIDER", "sandbox") != "sandbox" or os.environ.get("PAYMENT_SANDBOX_URL"):
         return None
-    wanted = int(os.environ.get("PAYMENT_SANDBOX_PORT") or port + SANDBOX_BESIDE)
+    beside = port + SANDBOX_BESIDE if port + SANDBOX_BESIDE < 65536 else port - SANDBOX_BESIDE
+    wanted = checks.port_from(os.environ, "PAYMENT_SANDBOX_PORT", usual=beside)
     try:
         checks.ensure_port_is_free("127.0.0.1", wanted)
     except checks.CannotRun:

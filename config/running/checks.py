@@ -28,11 +28,11 @@ def ensure_disk_has_room(folder: Path) -> None:
         )
 
 
-def port_from(environment: Mapping[str, str]) -> int:
-    """PORT, 8000 unless given."""
-    given = environment.get("PORT") or "8000"
+def port_from(environment: Mapping[str, str], variable: str = "PORT", *, usual: int = 8000) -> int:
+    """The port which the variable names, the usual one unless given."""
+    given = environment.get(variable) or str(usual)
     if not given.isascii() or not given.isdigit() or not 0 < int(given) < 65536:
-        raise CannotRun(f"PORT={given} is not a port: give a number between 1 and 65535.")
+        raise CannotRun(f"{variable}={given} is not a port: give a number between 1 and 65535.")
     return int(given)
 
 
