@@ -72,7 +72,7 @@ def run(*, quick: bool) -> list[Figure]:
     figures = [
         _beside("holds of one hot event, 32 clients, service layer", middle["hot"], middle["pgbench"], 0.5),
         Figure(
-            about="places of one event, 50 holds a transaction",
+            about="places of one event, 200 holds a transaction",
             ours=middle["batches"],
             unit="places/s",
             beside="pgbench, a hold a transaction",
@@ -182,7 +182,7 @@ def holds(sport_events: Sequence[UUID], *, seconds: float) -> float:
 
 
 def batches(sport_event_id: UUID, *, seconds: float) -> float:
-    """Places a second where fifty wishes at a time are answered."""
+    """Places a second where so many wishes at a time are answered as one transaction takes."""
     from django.utils.timezone import now
 
     from contexts.booking import reserving, rules

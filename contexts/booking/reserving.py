@@ -97,7 +97,8 @@ def hold_all(*, sport_event_id: UUID, wishes: Sequence[Asked]) -> list[Booking |
     answers = [hall.answer(asked.wish, at=asked.at) for asked in wishes]
     granted = _within_the_day(hall, [grant for grant in answers if isinstance(grant, _Grant)], at=at)
     _write(hall, granted)
-    return [_told(answer, granted) for answer in answers]
+    kept = {grant.booking.pk for grant in granted}
+    return [_told(answer, kept) for answer in answers]
 
 
 def _hold_gathered(sport_event_id: Any, wishes: Sequence[Asked]) -> list[Booking | Refused]:
@@ -246,7 +247,7 @@ def _announced(booking: Booking) -> events.SeatHeld:
     )
 
 
-def _told(answer: "_Grant | Refused", granted: list[_Grant]) -> Booking | Refused:
+def _told(answer: "_Grant | Refused", kept: set[UUID]) -> Booking | Refused:
     if isinstance(answer, Refused):
         return answer
-    return answer.booking if answer in granted else DailyLimit(limit=rules.MAX_EVENTS_A_DAY)
+    return answer.booking if answer.booking.pk in kept else DailyLimit(limit=rules.MAX_EVENTS_A_DAY)

@@ -48,7 +48,7 @@ ACTIVE = ("held", "pending_payment", "confirmed")
 EXPIRING = ("held", "pending_payment")
 """States that end by themselves."""
 
-WISHES_A_UNIT = 50
+WISHES_A_UNIT = 200
 """Wishes for one event that one transaction answers together."""
 
 CANCELLED_A_UNIT = 50
