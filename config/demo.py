@@ -28,6 +28,7 @@ from typing import Any
 
 import httpx
 
+from config import demo_booking
 from config.running.private import write_private
 
 HISTORY_DAYS = 18
@@ -69,6 +70,8 @@ STAFF = [
     Person("Mira", "moderator: sees people and words, nothing medical", "1985-02-08", role="moderator"),
     Person("Otto", "operator: dead letters, everything", "1980-07-19", role="operator"),
 ]
+ORGANISER = Person("Olga", "organises events", "1983-05-21", role="organiser")
+ALL = [*ATHLETES, *STAFF, ORGANISER]
 FRIENDS_OF_WEARER = ATHLETES[1:4]
 CHAT = [
     ("Boris", "Six laps tomorrow at seven?"),
@@ -111,9 +114,13 @@ class Client:
         self.person = person
         self._http = http
         self._codes = codes
-        token = self._signed_in(password)
-        self._headers = {"Authorization": f"Bearer {token}"}
+        self._password = password
+        self.sign_in()
         self.user_id: str = self.get("identity/me")["user_id"]
+
+    def sign_in(self) -> None:
+        """Get a token, which knows the roles of this moment."""
+        self._headers = {"Authorization": f"Bearer {self._signed_in(self._password)}"}
 
     def _signed_in(self, password: str) -> str:
         form = {"email": self.person.email, "password": password}
@@ -158,13 +165,17 @@ class Client:
             answer.raise_for_status()
         return answer.json() if answer.content else None
 
+    def pay(self, page_url: str, card: str) -> None:
+        """Pay on the provider's page as a browser would; where it leads back to is not followed."""
+        self._http.post(page_url, data={"card": card}, follow_redirects=False)
+
 
 def main(url: str, folder: Path) -> None:
     """Make what is missing; say what is being made."""
     password = _password(folder)
     with httpx.Client(base_url=f"{url}/api/v1/", timeout=30) as http:
         codes = Codes(folder)
-        clients = {person.name: Client(http, person, password, codes) for person in [*ATHLETES, *STAFF]}
+        clients = {person.name: Client(http, person, password, codes) for person in ALL}
         say("people are registered")
         for person in ATHLETES:
             _introduce(clients[person.name])
@@ -177,6 +188,8 @@ def main(url: str, folder: Path) -> None:
         for person in STAFF:
             _enrol(clients[person.name], codes)
             _appoint(clients[person.name])
+        _appoint(clients[ORGANISER.name])
+        demo_booking.fill_the_calendar(clients, say)
     _leave_logins(folder, password)
 
 
@@ -200,7 +213,7 @@ def _password(folder: Path) -> str:
 def _leave_logins(folder: Path, password: str) -> None:
     people = [
         {"email": p.email, "display_name": p.name, "password": password, "about": p.about, "role": p.role}
-        for p in [*ATHLETES, *STAFF]
+        for p in ALL
     ]
     write_private(folder / "demo.json", json.dumps(people, indent=1))
 
@@ -319,6 +332,8 @@ def _appoint(client: Client) -> None:
     if client.person.role not in client.get("identity/me")["roles"]:
         grant = ["manage.py", "grant_role", client.person.email, client.person.role]
         subprocess.run([sys.executable, *grant], check=True, stdout=subprocess.DEVNULL)
+        if client.person is ORGANISER:
+            client.sign_in()
 
 
 def show_code(name: str) -> None:
