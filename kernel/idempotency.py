@@ -9,9 +9,10 @@ a query. A refused request has no effect and stores nothing, so it may be repeat
 import functools
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -57,14 +58,16 @@ class _Answer:
 
 
 def idempotent(
-    context: str, *, prepare: Callable[[Request], Any] | None = None, gate: Mapping[str, str] | None = None
+    context: str, *, prepare: Callable[[Request], Any] | None = None, keeps: bool = False
 ) -> Callable[[Callable[..., Response]], Callable[..., Response]]:
     """Make a view method honour `Idempotency-Key`, in one unit of work of `context` with its effect.
 
     Without the header the method runs as it is. The method itself must not ask other contexts: it may run inside
     the unit of work. What it needs from elsewhere comes from the token, or from `prepare(request)`, which is called
-    before and whose answer the method gets as its argument after the request. `gate` maps names of the action's
-    gates to names of path parameters: they are taken before BEGIN, as without the header.
+    before and whose answer the method gets as its argument after the request.
+
+    An action that opens a unit of work of its own, before which it waits at a gate or gathers with others, says
+    `keeps`: its method gets `keep=`, a function that has to be called inside that unit with the answer.
     """
 
     def decorate(method: Callable[..., Response]) -> Callable[..., Response]:
@@ -73,16 +76,25 @@ def idempotent(
             args = (prepare(request), *args) if prepare else args
             key = request.headers.get("Idempotency-Key")
             if key is None:
-                return method(view, request, *args, **kwargs)
+                return method(view, request, *args, **kwargs, **({"keep": _keep_nothing} if keeps else {}))
             principal: Any = request.user
             scope = _Scope(context=context, actor=principal.user_id, route=_route(request), key=_checked(key))
-            gates = {name: kwargs[parameter] for name, parameter in (gate or {}).items()}
-            return scope.once(_hash_of(request), lambda: method(view, request, *args, **kwargs), gates)
+            if keeps:
+                return scope.once(_hash_of(request), lambda keep: method(view, request, *args, keep=keep, **kwargs))
+            return scope.once(_hash_of(request), scope.in_unit(lambda: method(view, request, *args, **kwargs)))
 
         answered.is_idempotent = True  # type: ignore[attr-defined]
         return answered
 
     return decorate
+
+
+Keep = Callable[[Response], Response]
+"""Stores an answer in the open unit of work, and hands it on."""
+
+
+def _keep_nothing(response: Response) -> Response:
+    return response
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +106,7 @@ class _Scope:
     route: str
     key: str
 
-    def once(self, request_hash: bytes, effect: Callable[[], Response], gates: Mapping[str, Any]) -> Response:
+    def once(self, request_hash: bytes, effect: Callable[[Keep], Response]) -> Response:
         answer = self._cached()
         if answer is not None:
             return answer.replay(request_hash)
@@ -102,22 +114,19 @@ class _Scope:
             if not ours:
                 raise InFlight
             answer = self._stored()
-            return answer.replay(request_hash) if answer else self._first(request_hash, effect, gates)
+            return answer.replay(request_hash) if answer else effect(partial(self._keep, request_hash))
 
-    def _first(self, request_hash: bytes, effect: Callable[[], Response], gates: Mapping[str, Any]) -> Response:
-        @unit_of_work(self.context, gate=tuple(gates))
-        def run(**_: Any) -> Response:
-            response = effect()
-            response.data = encode_json(response.data)
-            headers = {name: response[name] for name in KEPT_HEADERS if name in response}
-            answer = _Answer(
-                request_hash=request_hash, status=response.status_code, headers=headers, body=response.data
-            )
-            self._store(answer)
-            run_after_commit(lambda: self._cache(answer))
-            return response
+    def in_unit(self, effect: Callable[[], Response]) -> Callable[[Keep], Response]:
+        """The effect and its answer in one unit of work, opened here."""
+        return unit_of_work(self.context)(lambda keep: keep(effect()))
 
-        return run(**gates)
+    def _keep(self, request_hash: bytes, response: Response) -> Response:
+        response.data = encode_json(response.data)
+        headers = {name: response[name] for name in KEPT_HEADERS if name in response}
+        answer = _Answer(request_hash=request_hash, status=response.status_code, headers=headers, body=response.data)
+        self._store(answer)
+        run_after_commit(lambda: self._cache(answer))
+        return response
 
     def _stored(self) -> _Answer | None:
         with connections[alias_of(self.context)].cursor() as cursor:

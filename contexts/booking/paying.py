@@ -76,6 +76,7 @@ def _prepare(*, sport_event_id: UUID, booking_id: UUID, return_url: str, at: dat
         provider=payments.provider().name,
         amount_minor=booking.total_minor,
         currency=booking.currency,
+        description=f"{booking.quantity} × {sport_event.title}",
         return_url=return_url,
         created_at=at,
         changed_at=at,
@@ -107,7 +108,7 @@ def _open_page(booking: Booking, *, at: datetime) -> None:
         opened = payments.provider().authorise(
             payment_id=payment.pk,
             amount=payments.Money(minor=payment.amount_minor, currency=payment.currency),
-            description=f"{booking.quantity} × {booking.sport_event.title}",
+            description=payment.description,
             return_url=payment.return_url,
             expires_at=booking.expires_at,
         )

@@ -103,8 +103,12 @@ def give_back(process: Process, at: datetime) -> None:
     payment = Payment.objects.get(pk=process.subject_id)
     provider_id = payment.provider_id or ""
     if payment.status == Payment.Status.AUTHORISED:
-        payments.provider().void(provider_id=provider_id, payment_id=payment.pk)
-        _note_void(process=process, at=at)
+        try:
+            payments.provider().void(provider_id=provider_id, payment_id=payment.pk)
+        except payments.ProviderRefused as error:
+            _give_to_a_person(process=process, error=error.code, at=at)
+        else:
+            _note_void(process=process, at=at)
     elif payment.status == Payment.Status.CAPTURED and process.refund is not None:
         refund = process.refund
         amount = Money(minor=refund.amount_minor, currency=payment.currency)

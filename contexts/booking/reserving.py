@@ -4,7 +4,7 @@ Whoever changes the places of a sport event stands in its gate and holds its row
 at a time, and everybody sees what those before them left. Wishes for one event are answered many at a time.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -17,6 +17,8 @@ from kernel.databases import current_context, unit_of_work
 from kernel.errors import NotFound, Refused
 from kernel.events import uuid7
 from kernel.gathering import Gathering
+
+Then = Callable[[Booking], object]
 
 
 class SoldOut(Refused):
@@ -63,12 +65,13 @@ class SeatsMissing(Refused):
     status = 400
 
 
-def hold_places(*, sport_event_id: UUID, wish: rules.Wish, at: datetime) -> Booking:
+def hold_places(*, sport_event_id: UUID, wish: rules.Wish, at: datetime, then: Then | None = None) -> Booking:
     """Hold the places wished for until `at` + 15 min, or refuse with the reason.
 
-    Wishes of one moment for one event are gathered into one transaction, unless one is open here already.
+    Wishes of one moment for one event are gathered into one transaction, unless one is open here already; `then` is
+    called inside it, for what has to be true together with the booking.
     """
-    asked = Asked(wish, at)
+    asked = Asked(wish, at, then)
     if current_context() is None:
         answer = _gathered.ask(sport_event_id, asked)
     else:
@@ -79,10 +82,11 @@ def hold_places(*, sport_event_id: UUID, wish: rules.Wish, at: datetime) -> Book
 
 
 class Asked(NamedTuple):
-    """A wish, and when it came."""
+    """A wish, when it came, and what is to be done in the transaction that fulfils it."""
 
     wish: rules.Wish
     at: datetime
+    then: Then | None = None
 
 
 @unit_of_work("booking", gate="sport_event_id")
@@ -98,6 +102,9 @@ def hold_all(*, sport_event_id: UUID, wishes: Sequence[Asked]) -> list[Booking |
     granted = _within_the_day(hall, [grant for grant in answers if isinstance(grant, _Grant)], at=at)
     _write(hall, granted)
     kept = {grant.booking.pk for grant in granted}
+    for asked, answer in zip(wishes, answers, strict=True):
+        if asked.then is not None and isinstance(answer, _Grant) and answer.booking.pk in kept:
+            asked.then(answer.booking)
     return [_told(answer, kept) for answer in answers]
 
 

@@ -19,7 +19,7 @@ from kernel.access import RateLimit, has_role, member
 from kernel.databases import database_time
 from kernel.errors import InvalidInput, NotFound
 from kernel.http import PAGE_PARAMETERS, Endpoint, Identifier, page, page_of, validated
-from kernel.idempotency import idempotent
+from kernel.idempotency import Keep, idempotent
 
 
 class PlaceForm(serializers.Serializer):
@@ -167,8 +167,8 @@ class BookingsOfEvent(Endpoint):
     limit = {"POST": RateLimit("60/min")}
 
     @extend_schema(operation_id="hold_places", request=BookingForm, responses={201: BookingDetail})
-    @idempotent("booking", prepare=_who, gate={"sport_event_id": "event_id"})
-    def post(self, request: Request, who: rules.Wish, event_id: UUID) -> Response:
+    @idempotent("booking", prepare=_who, keeps=True)
+    def post(self, request: Request, who: rules.Wish, event_id: UUID, *, keep: Keep) -> Response:
         """Hold places for 15 minutes. Send an Idempotency-Key: then a repeat holds nothing twice."""
         places = tuple(_place(asked) for asked in validated(BookingForm, request)["places"])
         wish = replace(who, places=places)
@@ -176,10 +176,14 @@ class BookingsOfEvent(Endpoint):
             raise InvalidInput(
                 "A booking has at most {most} places.", field="places", code="too_many", most=rules.MAX_PLACES
             )
-        at = database_time("booking")
-        booking = reserving.hold_places(sport_event_id=event_id, wish=wish, at=at)
-        where = f"/api/v1/booking/bookings/{booking.pk}"
-        return Response(detail_of(booking, at=at), status=201, headers={"Location": where})
+        at, answers = database_time("booking"), list[Response]()
+
+        def answer(booking: Booking) -> None:
+            where = f"/api/v1/booking/bookings/{booking.pk}"
+            answers.append(keep(Response(detail_of(booking, at=at), status=201, headers={"Location": where})))
+
+        reserving.hold_places(sport_event_id=event_id, wish=wish, at=at, then=answer)
+        return answers[-1]
 
     @extend_schema(operation_id="list_participants", parameters=PAGE_PARAMETERS, responses=page_of(Participant))
     def get(self, request: Request, event_id: UUID) -> Response:

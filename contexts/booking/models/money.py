@@ -22,6 +22,7 @@ class Payment(models.Model):
     provider = models.CharField(max_length=16)
     provider_id = models.CharField(max_length=255, null=True, unique=True)  # noqa: DJ001  (unknown is not empty)
     page_url = models.TextField(blank=True)
+    description = models.CharField(max_length=200, blank=True, help_text="What the payer reads.")
     return_url = models.TextField(blank=True, help_text="Where the page leads back to: asked twice, asked the same.")
     amount_minor = models.PositiveIntegerField()
     refunded_minor = models.PositiveIntegerField(default=0)
