@@ -1,4 +1,4 @@
-"""The booking page in a real browser: a bike is chosen, held and paid for against the clock, a full event waited for."""
+"""The booking page in a real browser: a bike is held and paid for against the clock, a full event waited for."""
 
 import re
 from collections.abc import Iterator
