@@ -130,11 +130,13 @@ def _environment(engines: Engines, *, host: str, port: int, sandbox_port: int | 
 
 
 def _greet(output: Output, url: str) -> None:
+    url = url.replace("127.0.0.1", "localhost")  # one name for all pages: a browser is signed in by name
     lines = [
         "",
         f"  Live page   {url}/",
+        f"  Booking     {url}/booking/",
         f"  API         {url}/api/v1/docs/",
-        f"  Account     {url.replace('127.0.0.1', 'localhost')}/account/",
+        f"  Account     {url}/account/",
         f"  Mail        {url}/demo-mail",
         f"  Admin       {url}/{(os.environ.get('ADMIN_PATH') or 'admin').strip('/')}/",
         "",

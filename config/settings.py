@@ -314,6 +314,7 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": env.text("LOG_LEVEL", "INFO")},
     "loggers": {
         "django.request": {"level": "ERROR"},  # refusals are in the access log
+        "httpx": {"level": "WARNING"},
         "http.access": {"level": env.text("ACCESS_LOG_LEVEL", "INFO")},
     },
 }

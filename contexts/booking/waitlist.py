@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.db.models import Q
 
-from contexts.booking import places, releasing, reserving, rules
+from contexts.booking import broadcasting, places, releasing, reserving, rules
 from contexts.booking.models import Booking, SportEvent, WaitlistEntry
 from kernel.databases import unit_of_work
 from kernel.errors import NotFound, Refused
@@ -46,6 +46,7 @@ def join(*, sport_event_id: UUID, wish: rules.Wish, ticket_type_id: UUID | None,
         joined_at=at,
     )
     places.count_waiting(sport_event, +1)
+    broadcasting.tell_places(sport_event)
     return entry
 
 
@@ -78,6 +79,7 @@ def leave(*, sport_event_id: UUID, by: UUID) -> None:
     if sport_event is None or not mine.update(status=WaitlistEntry.Status.LEFT):
         raise NotFound
     places.count_waiting(sport_event, -1)
+    broadcasting.tell_places(sport_event)
 
 
 def standing_of(*, sport_event_id: UUID, user_id: UUID) -> Standing:

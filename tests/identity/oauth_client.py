@@ -94,6 +94,8 @@ ALL_SCOPES = [
     "social:write",
     "gamification:read",
     "gamification:write",
+    "booking:read",
+    "booking:write",
 ]
 
 

@@ -85,7 +85,7 @@ def test_id10_a_word_in_a_log_would_be_found_and_fails_the_command(tmp_path):
 
 
 def test_id10_other_people_keep_all_that_is_theirs(life, deliver):  # noqa: F811
-    shared = {"social_friendship", "social_room", "workout_companion", "identity_friendship"}
+    shared = {"social_friendship", "social_room", "workout_companion", "identity_friendship", "booking_friendship"}
     before = belongings(life.friend.user_id)
     assert before["social_message"]
     life.erase()

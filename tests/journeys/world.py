@@ -27,7 +27,7 @@ from config.running.engine import free_port
 from config.running.supervisor import sweep
 
 ROOT = Path(__file__).resolve().parents[2]
-CONTEXTS = ("identity", "health", "workout", "social", "gamification")
+CONTEXTS = ("identity", "health", "workout", "social", "gamification", "booking")
 REDIS_DATABASES = 16
 STARTS_WITHIN_S = 240
 PATIENCE_S = 60

@@ -305,6 +305,7 @@ class TestKeys:
         assert {path.stat().st_mode & 0o077 for path in (tmp_path / "keys").rglob("*")} == {0}
 
     def test_given_secrets_are_left_alone(self, tmp_path: Path) -> None:
-        given = {"SECRET_KEY": "ours", "FIELD_KEY": "ours", "TOKEN_KEYS": "ours"}
+        names = ("SECRET_KEY", "FIELD_KEY", "TOKEN_KEYS", "PAYMENT_API_KEY", "PAYMENT_WEBHOOK_SECRET")
+        given = dict.fromkeys(names, "ours")
         assert keys_for(tmp_path, given) == {}
         assert list(tmp_path.iterdir()) == []
