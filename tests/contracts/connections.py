@@ -1,5 +1,6 @@
 """Requests that must succeed where apps and sign-in providers are concerned."""
 
+import atexit
 import functools
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -16,6 +17,7 @@ from tests.identity.wicked_provider import Wicked, serving
 
 PROVIDER = "honest"
 _running = ExitStack()
+atexit.register(_running.close)  # while its threads still run: later nobody would answer
 
 
 @functools.cache

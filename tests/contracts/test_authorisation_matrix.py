@@ -29,7 +29,11 @@ from tests.contracts.bookings import OPEN_TO_ALL_COMERS
 from tests.contracts.world import World, right_call
 from tests.kernel.tokens import service_authorization
 
-pytestmark = [pytest.mark.django_db(databases="__all__", transaction=True), pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.django_db(databases="__all__", transaction=True),
+    pytest.mark.timeout(300),
+]
 
 PREFIXES = ("/api/v1/", "/.well-known/")
 NAMING_ANOTHER_IS_THE_POINT = {
