@@ -133,7 +133,7 @@ def _database(context: str) -> dict[str, Any]:
             "isolation_level": LEVELS[isolation_of(context)],
             "options": " ".join(f"-c {name}={value}" for name, value in budget.items()),
             "application_name": "stayer",
-            "pool": {"min_size": 0, "max_size": env.number("DATABASE_POOL", 12), "timeout": 10},
+            "pool": {"min_size": 0, "max_size": env.number("DATABASE_POOL", 12), "timeout": 10, "max_idle": 30},
         },
     }
 

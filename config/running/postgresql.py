@@ -18,7 +18,7 @@ USER = "stayer"
 SETTINGS: dict[str, str | int] = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",  # a socket's path may have 107 bytes, a clone may lie deeper
-    "max_connections": 200,
+    "max_connections": 400,
     "shared_buffers": "128MB",
     "timezone": "UTC",
     "log_timezone": "UTC",

@@ -59,7 +59,7 @@ def enrolled(register) -> Callable[..., tuple[Any, App, list[str]]]:
 
 def in_parallel(times: int, act: Callable[[int], Any]) -> list[Any]:
     """Call `act(0)`, `act(1)` … at the same moment, each on a thread and database connection of its own."""
-    start = threading.Barrier(times)
+    start = threading.Barrier(times, timeout=60)
 
     def one(number: int) -> Any:
         start.wait()

@@ -158,7 +158,7 @@ def test_the_clocks_of_two_machines_may_differ_by_seconds() -> None:
 
 def passed(take: Callable[[str], None]) -> int:
     """How many of five hundred parallel tries a limiter lets through."""
-    together = Barrier(HANDS)
+    together = Barrier(HANDS, timeout=60)
 
     def one(number: int) -> bool:
         if number < HANDS:
@@ -180,7 +180,7 @@ def test_id5_of_five_hundred_parallel_tries_exactly_the_limit_pass(rate: str) ->
 
 
 def test_id5_a_limiter_that_reads_and_then_writes_would_let_more_pass() -> None:
-    all_have_read = Barrier(HANDS)
+    all_have_read = Barrier(HANDS, timeout=60)
 
     def take(key: str) -> None:
         seen = int(redis_client().get(key) or 0)
