@@ -13,7 +13,7 @@ run:    ## the whole platform with engines of its own; Ctrl-C stops it
 	$(IN_VENV) -m config.run
 
 test:   ## every test, on engines it starts itself; ARGS="tests/social -x" for some
-	$(IN_VENV) --dev -m pytest -n 3 --no-loadscope-reorder $(ARGS)
+	$(IN_VENV) --dev -m pytest -n 2 --no-loadscope-reorder $(ARGS)
 
 lint:   ## style, types, architecture, migrations, snapshots
 	$(IN_VENV) --dev -m config.lint

@@ -12,7 +12,7 @@ import pytest
 
 from config.running.postgresql import PostgreSQL
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(500)]
 
 KILLS = 3
 BATCH = 50
@@ -43,7 +43,7 @@ def answers_of(log: Path) -> list[list[str]]:
 
 def wait_for_confirmed(log: Path, device: subprocess.Popen[bytes], *, more_than: int) -> None:
     """Until the device has that many batches confirmed."""
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 200
     while sum(words[0] == "ok" for words in answers_of(log)) <= more_than:
         assert device.poll() is None, "the device has given up"
         assert time.monotonic() < deadline, "the device is not answered any more"

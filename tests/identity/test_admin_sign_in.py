@@ -114,9 +114,10 @@ def test_id2_five_wrong_codes_shut_the_door(moderator):
 
 def test_id3_the_form_is_limited_by_address(moderator):
     person, app = moderator
-    answers = [said(entering(person, app.code(), username=f"nobody{n}@example.org")) for n in range(31)]
-    assert "Too many requests" in answers[-1]
-    assert "Too many requests" not in answers[0]
+    answers = (said(entering(person, app.code(), username=f"nobody{n}@example.org")) for n in range(90))
+    refused = [number for number, answer in enumerate(answers) if "Too many requests" in answer]
+    assert refused  # 30 at once, and one more every two seconds: a slow machine is refused later
+    assert refused[0] >= 30
 
 
 def test_id4_a_django_session_without_a_second_factor_opens_nothing(moderator):
