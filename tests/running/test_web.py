@@ -166,7 +166,7 @@ async def test_a_send_to_a_socket_that_does_not_read_waits(port: int) -> None:
 
 async def closed_after(port: int, frame: str) -> int | None:
     """Send a frame and read until the server closes; returns the close code."""
-    async with websockets.connect(f"ws://127.0.0.1:{port}/") as client:
+    async with websockets.connect(f"ws://127.0.0.1:{port}/listen") as client:
         assert "Sec-WebSocket-Extensions" not in client.response.headers
         await client.send(frame)
         with contextlib.suppress(ConnectionClosed):

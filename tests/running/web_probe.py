@@ -75,12 +75,22 @@ async def flood(receive: Any, send: Any) -> None:
         await send({"type": "websocket.close", "code": 1000})
 
 
+async def listen(receive: Any, send: Any) -> None:
+    """Hear one frame, thank for it, and end in order; a server that has hung up meanwhile ends it by itself."""
+    await receive()
+    await send({"type": "websocket.accept"})
+    heard = await receive()
+    if heard["type"] == "websocket.receive":
+        await send({"type": "websocket.send", "text": "thanks"})
+        await send({"type": "websocket.close", "code": 1000})
+
+
 _http = WsgiBridge(tell, threads=2)
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
     """The ASGI entry."""
     if scope["type"] == "websocket":
-        await flood(receive, send)
+        await (listen if scope["path"] == "/listen" else flood)(receive, send)
     elif scope["type"] == "http":
         await _http(scope, receive, send)
