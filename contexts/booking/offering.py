@@ -28,7 +28,10 @@ def serve(sport_event: SportEvent, *, at: datetime) -> None:
     types = list(sport_event.ticket_types.order_by("position"))
     vacancies = places.vacancies_of(sport_event, types)
     offers = []
-    for entry in WaitlistEntry.objects.waiting().filter(sport_event=sport_event)[:LOOKED_AT]:
+    queue = WaitlistEntry.objects.waiting().filter(sport_event=sport_event)
+    if at < sport_event.opens_at:  # who was premium when they joined may not be so any more
+        queue = queue.filter(is_premium=True)
+    for entry in queue[:LOOKED_AT]:
         if vacancies.total <= 0:
             break
         wanted = [entry.ticket_type_id] if entry.ticket_type_id else [one.pk for one in types]

@@ -66,8 +66,12 @@ def _ensure_welcome(sport_event: SportEvent, wish: rules.Wish, ticket_type_id: U
         raise AlreadyWaiting
     wanted = [ticket_type_id] if ticket_type_id else [one.pk for one in types]
     free = places.vacancies_of(sport_event, types)
-    is_open = registration.fault(is_premium=wish.is_premium, age=wish.age, at=at) is None
-    if is_open and rules.first_fitting(wanted, quantity=wish.quantity, vacancies=free):
+    match registration.fault(is_premium=wish.is_premium, age=wish.age, at=at):
+        case "not_open_yet":
+            raise reserving.NotOpenYet(opens_at=registration.opens_at)
+        case "premium_only_until":
+            raise reserving.PremiumOnlyUntil(opens_at=registration.opens_at)
+    if rules.first_fitting(wanted, quantity=wish.quantity, vacancies=free):
         raise PlacesFree
 
 

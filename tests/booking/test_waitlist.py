@@ -71,6 +71,19 @@ def test_bo4_premium_members_come_first_then_who_came_first():
     assert booking.pk != offered()[0]
 
 
+def test_bo4_the_waitlist_is_no_way_around_the_premium_window():
+    opens = now() + timedelta(hours=2)
+    run = make_event(kinds=(ONE,), opens_at=opens)
+    with pytest.raises(reserving.PremiumOnlyUntil):
+        wait(run)
+    held = reserving.hold_places(sport_event_id=run.pk, wish=wish(run, is_premium=True), at=now())
+    lapsed_member = wait(run, is_premium=True)
+    premium = wait(run, is_premium=True)
+    waitlist.note_membership(user_id=lapsed_member, is_premium=False)
+    cancel(held)
+    assert offered() == [premium]
+
+
 def test_bo4_who_becomes_premium_moves_ahead(register, deliver):
     run, (booking,) = full()
     anna, boris = register(), register()
