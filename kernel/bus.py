@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from django.db import connections
 
 from kernel.databases import (
@@ -32,45 +34,47 @@ WAKE_CHANNEL = f"outbox:{redis_number()}"
 _cause: ContextVar[UUID | None] = ContextVar("causing_event", default=None)
 
 
-def publish(*announced: DomainEvent) -> None:
+def publish(*announced: DomainEvent, requests: Sequence[str | None] | None = None) -> None:
     """Write facts to the outbox of the context whose unit of work is open; raises outside one.
 
-    They are committed with the change that made them true, or not at all, and relayed afterwards.
+    They are committed with the change that made them true, or not at all, and relayed afterwards. Who answers many
+    requests at once says in `requests` which correlation id each fact belongs to.
     """
     alias = ""
     for event in announced:
         alias = require_unit_of_work(event.context)
     if not announced:
         return
-    columns = zip(*(_outbox_row(event) for event in announced), strict=True)
+    came_with = requests or repeat(None, len(announced))
+    rows = [_outbox_row(event, request) for event, request in zip(announced, came_with, strict=True)]
     with connections[alias].cursor() as cursor:
-        cursor.execute(_INSERT_OUTBOX, [list(column) for column in columns])
+        cursor.execute(_INSERT_OUTBOX, [msgspec.json.encode(rows).decode()])
     run_after_commit(functools.partial(_wake_relay, alias), once="wake the relay")
 
 
 _INSERT_OUTBOX = """
     INSERT INTO kernel_outbox
         (event_id, type, version, key, lane, occurred_at, correlation_id, causation_id, payload)
-    SELECT event_id, type, version, key, lane, occurred_at, correlation_id, causation_id, payload::jsonb
-    FROM unnest(%s::uuid[], %s::text[], %s::smallint[], %s::text[], %s::smallint[], %s::timestamptz[], %s::text[],
-                %s::uuid[], %s::text[]) WITH ORDINALITY AS announced
-        (event_id, type, version, key, lane, occurred_at, correlation_id, causation_id, payload, nth)
-    ORDER BY nth
+    SELECT event_id, type, version, key, lane, occurred_at, correlation_id, causation_id, payload
+    FROM ROWS FROM (json_to_recordset(%s::json) AS
+        (event_id uuid, type text, version smallint, key text, lane smallint, occurred_at timestamptz,
+         correlation_id text, causation_id uuid, payload jsonb)) WITH ORDINALITY
+    ORDER BY ordinality
 """
 
 
-def _outbox_row(event: DomainEvent) -> tuple[Any, ...]:
-    return (
-        uuid7(),
-        event.type,
-        event.version,
-        event.key,
-        lane_of(event.key),
-        event.occurred_at,
-        correlation_id(),
-        _cause.get(),
-        event.payload().decode(),
-    )
+def _outbox_row(event: DomainEvent, request: str | None) -> dict[str, Any]:
+    return {
+        "event_id": uuid7(),
+        "type": event.type,
+        "version": event.version,
+        "key": event.key,
+        "lane": lane_of(event.key),
+        "occurred_at": event.occurred_at,
+        "correlation_id": request or correlation_id(),
+        "causation_id": _cause.get(),
+        "payload": msgspec.Raw(event.payload()),
+    }
 
 
 def _wake_relay(alias: str) -> None:

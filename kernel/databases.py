@@ -14,7 +14,7 @@ import inspect
 import logging
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 R = TypeVar("R")
+V = TypeVar("V")
 
 TRIES = 10
 FIRST_PAUSE_S = 0.005
@@ -261,13 +262,29 @@ def _lock_until_commit(alias: str, keys: list[int]) -> None:
 @contextmanager
 def try_gate(context: str, *parts: Any) -> Iterator[bool]:
     """Take a gate if it is free, at once: yields whether it was. For work that must not queue up."""
-    alias, key = alias_of(context), gate_key(context, *parts)
-    taken = bool(_execute(alias, "SELECT pg_try_advisory_lock(%s)", key))
+    with _try_keys(alias_of(context), [gate_key(context, *parts)]) as taken:
+        yield bool(taken)
+
+
+@contextmanager
+def try_gates(context: str, name: str, values: Iterable[V]) -> Iterator[set[V]]:
+    """Take those of many gates of one name that are free, at once; yields the values whose gates were."""
+    by_key = {gate_key(context, name, value): value for value in values}
+    with _try_keys(alias_of(context), list(by_key)) as taken:
+        yield {by_key[key] for key in taken}
+
+
+@contextmanager
+def _try_keys(alias: str, keys: list[int]) -> Iterator[list[int]]:
+    statement = (
+        "SELECT coalesce(array_agg(key), '{}') FROM unnest(%s::bigint[]) AS key WHERE pg_try_advisory_lock(key)"
+    )
+    taken: list[int] = _execute(alias, statement, keys)
     try:
         yield taken
     finally:
         if taken:
-            _execute(alias, "SELECT pg_advisory_unlock(%s)", key)
+            _execute(alias, "SELECT count(pg_advisory_unlock(key)) FROM unnest(%s::bigint[]) AS key", taken)
 
 
 def _execute(alias: str, statement: str, *values: Any) -> Any:

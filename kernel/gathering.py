@@ -57,6 +57,8 @@ class Gathering(Generic[Q, A]):
         try:
             self._answer(key, served)
         finally:
+            for call in served[1:]:  # before the next leader: who asks again at once is served with those who wait
+                call.woken.set()
             with self._lock:
                 line = self._lines[key]
                 for _ in served:
@@ -66,8 +68,6 @@ class Gathering(Generic[Q, A]):
                     line[0].woken.set()
                 else:
                     del self._lines[key]
-            for call in served[1:]:
-                call.woken.set()
 
     def _answer(self, key: Hashable, calls: list[_Call[Q, A]]) -> None:
         try:

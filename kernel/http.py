@@ -300,7 +300,7 @@ class EndpointSchema(AutoSchema):
         statuses = {400, 406, 429, 503}
         if not self._endpoint.policy_for(self.method).open_to_all:
             statuses |= {401, 403}
-        if "{" in self.path:
+        if "{" in self.path or self._endpoint.may_be_absent:
             statuses |= {404}
         if self.method in ("POST", "PUT", "PATCH", "DELETE"):
             statuses |= {401, 403, 404, 409, 413, 415, 422}
@@ -312,6 +312,9 @@ class Endpoint(APIView):
 
     Both may be one value or a mapping by method. Without `access` nobody may call: a test refuses such views.
     """
+
+    may_be_absent: ClassVar[bool] = False
+    """Whether it shows something that not everybody has: 404 for those who have none."""
 
     access: ClassVar[Policy | Mapping[str, Policy]]
     credentials: ClassVar[str] = "bearer"

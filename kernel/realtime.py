@@ -13,7 +13,7 @@ import logging
 import time
 import types
 from collections import deque
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar, TypeVar
 from uuid import uuid4
@@ -47,11 +47,21 @@ RESYNC = encode_json({"type": "resync"}).decode()
 
 def push(group: str, message: dict[str, Any]) -> None:
     """Send a message to every socket that watches `group`; call it after the commit that made it true."""
-    text = encode_json(message | {"correlation_id": correlation_id()})
+    push_all({group: message})
+
+
+def push_all(messages: Mapping[str, dict[str, Any]]) -> None:
+    """Send a message to the sockets of each of these groups, in one round trip."""
+    ours = {"correlation_id": correlation_id()}
+    pipeline = redis_client().pipeline(transaction=False)
+    for group, message in messages.items():
+        pipeline.publish(CHANNEL + group, encode_json(message | ours))
     try:
-        redis_client().publish(CHANNEL + group, text)
+        pipeline.execute()
     except redis.RedisError:
-        log.warning("push lost: Redis is away", extra={"group": group.partition(".")[0]})
+        log.warning(
+            "push lost: Redis is away", extra={"groups": sorted({group.partition(".")[0] for group in messages})}
+        )
 
 
 _threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="socket")
