@@ -1,4 +1,4 @@
-"""The command line: `python -m device_bridge run | strap | record`."""
+"""The command line: `python -m device_bridge run | strap | record | enrol | rotate | status | watch`."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from device_bridge import journal
-from device_bridge.credentials import find_credentials
-from device_bridge.endings import Ending
-from device_bridge.sources.opening import TRANSPORTS, Wanted, open_source
+from device_bridge.endings import Ending, Misuse
+from device_bridge.motion import DEFAULT_CIRCUMFERENCE_M
+from device_bridge.readings import Notification, Wearing
+from device_bridge.sources.opening import OTHER_THAN_BLUETOOTH, TRANSPORTS, Wanted, open_source
 from device_bridge.sources.replay import Recorder
-from device_bridge.spool import DEFAULT_LIMIT, Spool
+from device_bridge.spool import DEFAULT_LIMIT
+from device_bridge.upkeep import add_commands
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -51,28 +53,35 @@ def _note_stray(loop: asyncio.AbstractEventLoop, happened: dict[str, Any]) -> No
 
 
 async def _run(chosen: argparse.Namespace, stop: asyncio.Event) -> None:
-    from device_bridge.bridge import Bridge
-    from device_bridge.uplink import Uplink
+    from device_bridge.running import run
 
-    source = open_source(chosen.transport, _wanted(chosen))
-    credentials = find_credentials(file=chosen.credentials, environment=os.environ)
-    with contextlib.closing(Spool(chosen.spool, credentials.device_id, limit=chosen.spool_limit)) as spool:
-        journal.note("bridge_started", transport=chosen.transport, waiting=spool.waiting, room=spool.limit)
-        uplink = Uplink(url=chosen.url, credentials=credentials, spool=spool)
-        await Bridge(source=source, spool=spool, uplink=uplink).run(stop)
+    sources = [open_source(transport, _wanted(chosen)) for transport in chosen.transport]
+    journal.note("bridge_opens", transports=" ".join(text.partition(":")[0] for text in chosen.transport))
+    await run(
+        sources,
+        folder=chosen.spool,
+        limit=chosen.spool_limit,
+        url=chosen.url,
+        file=chosen.credentials,
+        wearing=Wearing(wheel_circumference_m=chosen.wheel, user=chosen.user),
+        stop=stop,
+    )
 
 
 async def _record(chosen: argparse.Namespace, stop: asyncio.Event) -> None:
-    source = open_source(chosen.transport, _wanted(chosen))
+    source = open_source(chosen.transport[0], _wanted(chosen))
+    if chosen.transport[0].partition(":")[0] in OTHER_THAN_BLUETOOTH:
+        raise Misuse("only what comes by Bluetooth can be recorded")
     opened = os.open(chosen.file, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
     with os.fdopen(opened, "w") as out:
-        await _first_of(source.run(Recorder(out)), stop)
+        recorder = Recorder(out)
+        await _first_of(source.run(lambda heard: recorder(heard) if isinstance(heard, Notification) else None), stop)
 
 
 async def _strap(chosen: argparse.Namespace, stop: asyncio.Event) -> None:
     from device_bridge.straps import Worn, wear
 
-    worn = Worn(name=chosen.name, count=chosen.count, rate_hz=chosen.rate, seed=chosen.seed)
+    worn = Worn(name=chosen.name, count=chosen.count, rate_hz=chosen.rate, seed=chosen.seed, kind=chosen.kind)
     await _first_of(wear(worn, listen=chosen.listen), stop)
 
 
@@ -87,34 +96,46 @@ async def _first_of(work: Awaitable[None], stop: asyncio.Event) -> None:
 
 
 def _wanted(chosen: argparse.Namespace) -> Wanted:
-    return Wanted(address=chosen.device, name=chosen.name, rate_hz=chosen.rate, seed=chosen.seed)
+    pairings = chosen.spool / "pairings.json" if hasattr(chosen, "spool") else None
+    return Wanted(
+        address=chosen.device,
+        name=chosen.name,
+        most=chosen.most,
+        rate_hz=chosen.rate,
+        seed=chosen.seed,
+        pairings=pairings,
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m device_bridge", description="From a heart-rate strap to Stayer.")
-    commands = parser.add_subparsers(required=True, metavar="run | strap | record")
+    commands = parser.add_subparsers(required=True, metavar="run | strap | record | enrol | rotate | status | watch")
     run = commands.add_parser("run", help="listen to a strap and deliver its readings")
     _add_source_options(run)
     run.add_argument("--url", default="http://127.0.0.1:8000", help="where Stayer is")
     run.add_argument("--credentials", type=Path, help="FILE.json; else STAYER_DEVICE_ID and STAYER_DEVICE_SECRET")
     run.add_argument("--spool", type=Path, required=True, metavar="DIR", help="where undelivered readings wait")
     run.add_argument("--spool-limit", type=_count, default=DEFAULT_LIMIT, metavar="READINGS")
+    run.add_argument("--wheel", type=_metres, default=DEFAULT_CIRCUMFERENCE_M, help="circumference in metres")
+    run.add_argument("--user", type=_count, help="the wearer's number on scales and cuffs that others use, too")
     run.set_defaults(command=_run)
     record = commands.add_parser("record", help="write what a strap says to a file which --transport replay: plays")
     _add_source_options(record)
     record.add_argument("file", type=Path)
     record.set_defaults(command=_record)
     _add_strap_command(commands.add_parser("strap", help="be a virtual strap (or several) and offer a virtual radio"))
+    add_commands(commands)
     for command in (run, record):
         command.add_argument("--device", metavar="ADDRESS", help="listen to this strap only")
         command.add_argument("--name", help="listen to straps of this name only")
+        command.add_argument("--most", type=_count, default=1, metavar="DEVICES", help="hold so many at once")
     for command in commands.choices.values():
         command.add_argument("--verbose", action="store_true")
     return parser
 
 
 def _add_source_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--transport", required=True, help=TRANSPORTS)
+    command.add_argument("--transport", required=True, action="append", help=f"{TRANSPORTS}; run takes several")
     command.add_argument("--rate", type=_rate, default=1.0, metavar="HZ", help="of simulate")
     command.add_argument("--seed", type=int, default=1, help="of simulate")
 
@@ -125,6 +146,7 @@ def _add_strap_command(strap: argparse.ArgumentParser) -> None:
     strap.add_argument("--count", type=_count, default=1)
     strap.add_argument("--rate", type=_rate, default=1.0, metavar="HZ", help="notifications a second")
     strap.add_argument("--seed", type=int, default=1, help="of hearts and addresses")
+    strap.add_argument("--kind", type=_kind, default="strap", help="of device: strap, bike, scale, …")
     strap.set_defaults(command=_strap)
 
 
@@ -142,6 +164,13 @@ def _count(text: str) -> int:
     return count
 
 
+def _metres(text: str) -> float:
+    metres = float(text)
+    if not 0.5 <= metres <= 4:
+        raise argparse.ArgumentTypeError("between 0.5 and 4")
+    return metres
+
+
 def _listen(text: str) -> str:
     from device_bridge.straps import listening_address
 
@@ -149,6 +178,14 @@ def _listen(text: str) -> str:
         listening_address(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
+    return text
+
+
+def _kind(text: str) -> str:
+    from device_bridge.virtual.kinds import KINDS
+
+    if text not in KINDS:
+        raise argparse.ArgumentTypeError(f"one of {', '.join(KINDS)}")
     return text
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import random
+from dataclasses import dataclass
 
-from device_bridge.gatt import RR_TICKS_PER_SECOND, HeartRate
+from device_bridge.gatt import RR_TICKS_PER_SECOND, Values
 
 EFFORTS = ((60, 96), (120, 128), (90, 156), (60, 124), (90, 164), (60, 126), (90, 170), (120, 112))
 """(seconds, heart rate the effort asks for in beats a minute)."""
@@ -21,6 +22,19 @@ MOST_RR_IN_A_PACKET = 9
 SHOWN_OVER_BEATS = 4
 
 
+@dataclass(frozen=True)
+class Pulse:
+    """The rate over the last beats in beats a minute, and each interval ended since the last look in 1/1024 s."""
+
+    bpm: int
+    rr_ticks: tuple[int, ...] = ()
+
+    def said(self) -> Values:
+        """As a strap with skin contact says it in a Heart Rate Measurement."""
+        intervals = {"rr_ticks": self.rr_ticks} if self.rr_ticks else {}
+        return {"heart_rate": self.bpm, "contact": True, **intervals}
+
+
 class Heart:
     """Beats from second 0 on; the same seed beats the same."""
 
@@ -32,7 +46,7 @@ class Heart:
         self._next_rr = self._draw()
         self._recent = [self._next_rr] * SHOWN_OVER_BEATS
 
-    def until(self, elapsed_s: float) -> HeartRate:
+    def until(self, elapsed_s: float) -> Pulse:
         """What a strap says at `elapsed_s`: the rate over the last beats, each interval ended since."""
         ended: list[int] = []
         while self._now_s + self._next_rr <= elapsed_s:
@@ -41,7 +55,7 @@ class Heart:
             self._recent = [*self._recent[1:], self._next_rr]
             self._next_rr = self._draw()
         bpm = round(60 * len(self._recent) / sum(self._recent))
-        return HeartRate(bpm=bpm, contact=True, rr_ticks=tuple(ended[-MOST_RR_IN_A_PACKET:]))
+        return Pulse(bpm, tuple(ended[-MOST_RR_IN_A_PACKET:]))
 
     def _draw(self) -> float:
         """The next interval in seconds."""

@@ -1,43 +1,37 @@
-"""Virtual straps: real GATT peripherals on a virtual air, and a radio on a TCP port to listen with.
+"""Virtual devices, straps by default: real GATT peripherals on a virtual air, and a radio on a TCP port to hear them.
 
 Every client that connects to the port finds a Bluetooth controller of its own there (HCI over TCP, spoken by
-bumble's `tcp-client:HOST:PORT`). When it goes, however it goes, the straps notice as they would when a phone
+bumble's `tcp-client:HOST:PORT`). When it goes, however it goes, the devices notice as they would when a phone
 leaves their reach: the link ends and they advertise again.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
 from dataclasses import dataclass
 
 from bumble import hci, ll
 from bumble.controller import Controller
-from bumble.core import AdvertisingData
 from bumble.device import Device
-from bumble.gatt import GATT_BATTERY_SERVICE, GATT_HEART_RATE_SERVICE
 from bumble.host import Host
 from bumble.link import LocalLink
-from bumble.profiles.battery_service import BatteryService
-from bumble.profiles.heart_rate_service import HeartRateService
 from bumble.transport.common import StreamPacketSink, StreamPacketSource
 
 from device_bridge import journal
-from device_bridge.gatt import RR_TICKS_PER_SECOND
-from device_bridge.heart import Heart
-
-ADVERTISE_EVERY_MS = 100.0
-BATTERY_LASTS_S = 40 * 3600
+from device_bridge.virtual.kinds import KINDS
+from device_bridge.virtual.peripheral import Manner, Peripheral
 
 
 @dataclass(frozen=True, kw_only=True)
 class Worn:
-    """How the straps are: name, how many, notifications a second, and the seed of hearts and addresses."""
+    """How the devices are: name, how many, of which kind (one of `KINDS`), notifications a second, and the seed of
+    bodies and addresses."""
 
     name: str = "Stayer Strap"
     count: int = 1
     rate_hz: float = 1.0
     seed: int = 1
+    kind: str = "strap"
 
     def address(self, index: int) -> str:
         """A static random address, the same for the same seed."""
@@ -47,62 +41,13 @@ class Worn:
         return self.name if self.count == 1 else f"{self.name} {index + 1}"
 
 
-class Strap:
-    """One peripheral with Heart Rate and Battery service."""
-
-    def __init__(self, air: LocalLink, worn: Worn, index: int) -> None:
-        name, address = worn.name_of(index), worn.address(index)
-        controller = Controller(name, link=air)
-        self._device = Device(name=name, address=hci.Address(address), host=Host(controller, controller))
-        self._heart, self._every_s = Heart(seed=worn.seed + index), 1 / worn.rate_hz
-        self._began = time.monotonic()
-        self._measuring = HeartRateService(
-            lambda _: self._measurement(self._began),
-            body_sensor_location=HeartRateService.BodySensorLocation.CHEST,
-        )
-        self._battery = BatteryService(lambda _: self._battery_percent())
-        self._device.add_services([self._measuring, self._battery])
-        self._device.advertising_data = bytes(
-            AdvertisingData(
-                [
-                    (AdvertisingData.FLAGS, bytes([0x06])),
-                    (
-                        AdvertisingData.COMPLETE_LIST_OF_16_BIT_SERVICE_CLASS_UUIDS,
-                        bytes(GATT_HEART_RATE_SERVICE) + bytes(GATT_BATTERY_SERVICE),
-                    ),
-                    (AdvertisingData.COMPLETE_LOCAL_NAME, name.encode()),
-                ]
-            )
-        )
-
-    async def beat(self) -> None:
-        """Advertise, and notify whoever subscribed, for ever."""
-        await self._device.power_on()
-        await self._device.start_advertising(
-            auto_restart=True,
-            advertising_interval_min=ADVERTISE_EVERY_MS,
-            advertising_interval_max=ADVERTISE_EVERY_MS,
-        )
-        due, battery_told = time.monotonic(), -1
-        while True:
-            due += self._every_s
-            await asyncio.sleep(max(0.0, due - time.monotonic()))
-            await self._device.notify_subscribers(
-                self._measuring.heart_rate_measurement_characteristic, self._measurement(time.monotonic())
-            )
-            if battery_told != (battery_told := self._battery_percent()):
-                await self._device.notify_subscribers(self._battery.battery_level_characteristic, battery_told)
-
-    def _measurement(self, now: float) -> HeartRateService.HeartRateMeasurement:
-        said = self._heart.until(now - self._began)
-        return HeartRateService.HeartRateMeasurement(
-            heart_rate=said.bpm,
-            sensor_contact_detected=said.contact,
-            rr_intervals=[ticks / RR_TICKS_PER_SECOND for ticks in said.rr_ticks] or None,
-        )
-
-    def _battery_percent(self) -> int:
-        return max(1, round(100 - 100 * (time.monotonic() - self._began) / BATTERY_LASTS_S))
+def peripheral(air: LocalLink, worn: Worn, index: int) -> Peripheral:
+    """One device on the air, with a radio of its own."""
+    name = worn.name_of(index)
+    controller = Controller(name, link=air)
+    device = Device(name=name, address=hci.Address(worn.address(index)), host=Host(controller, controller))
+    manner = Manner(name=name, rate_hz=worn.rate_hz, seed=worn.seed + index)
+    return Peripheral(device, KINDS[worn.kind], manner)
 
 
 class _Dongle(StreamPacketSource):
@@ -120,7 +65,7 @@ class _Dongle(StreamPacketSource):
         journal.note("radio_plugged_in")
 
     def connection_lost(self, _: Exception | None) -> None:
-        """Unplugged: tell each strap what its own radio would tell it after the supervision timeout."""
+        """Unplugged: tell each device what its own radio would tell it after the supervision timeout."""
         for connection in list(self._controller.le_connections.values()):
             connection.send_ll_control_pdu(ll.TerminateInd(hci.HCI_ErrorCode.CONNECTION_TIMEOUT_ERROR))
         self._air.remove_controller(self._controller)
@@ -136,14 +81,19 @@ def listening_address(listen: str) -> tuple[str, int]:
     return host, int(port)
 
 
+async def offer_radio(air: LocalLink, host: str, port: int) -> asyncio.Server:
+    """Let whoever connects have a controller on this air."""
+    return await asyncio.get_running_loop().create_server(lambda: _Dongle(air), host, port)
+
+
 async def wear(worn: Worn, *, listen: str) -> None:
-    """Put on the straps and offer the radio, until cancelled. Port 0 is any free one; the log names it."""
+    """Put on the devices and offer the radio, until cancelled. Port 0 is any free one; the log names it."""
     host, port = listening_address(listen)
     air = LocalLink()  # type: ignore[no-untyped-call]
-    straps = [Strap(air, worn, index) for index in range(worn.count)]
-    server = await asyncio.get_running_loop().create_server(lambda: _Dongle(air), host, port)
+    straps = [peripheral(air, worn, index) for index in range(worn.count)]
+    server = await offer_radio(air, host, port)
     bound = server.sockets[0].getsockname()[1]
-    beating = asyncio.gather(*(strap.beat() for strap in straps))
+    beating = asyncio.gather(*(strap.live() for strap in straps))
     journal.note("straps_ready", count=worn.count, transport=f"tcp-client:{host}:{bound}")
     async with server:
         await beating

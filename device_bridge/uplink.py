@@ -5,19 +5,28 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import sqlite3
 import time
 from collections import Counter
-from dataclasses import dataclass
 
 import httpx
 
 from device_bridge import journal
+from device_bridge.answers import (
+    Answer,
+    Confirmed,
+    Forbidden,
+    NotNow,
+    PartlyRefused,
+    TooLarge,
+    read_answer,
+    sentence_for,
+)
 from device_bridge.backoff import Backoff
+from device_bridge.clock import Clock
 from device_bridge.credentials import Credentials
 from device_bridge.endings import Ending
-from device_bridge.readings import Reading
-from device_bridge.spool import Spool
+from device_bridge.readings import MICROSECONDS, Reading
+from device_bridge.spool import DiskRefuses, Spool
 
 READINGS_PATH = "/api/v1/health/readings"
 MOST_READINGS = 5_000
@@ -34,118 +43,29 @@ class Unwelcome(Ending):
     exit_code = 4
 
 
-@dataclass(frozen=True)
-class Confirmed:
-    """Every reading of the batch has its answer. rejected: (index in the batch, code)."""
-
-    accepted: int
-    duplicates: int
-    rejected: tuple[tuple[int, str], ...] = ()
-
-
-@dataclass(frozen=True)
-class PartlyRefused:
-    """Nothing was stored because of these readings: (index, code). The others may be sent again."""
-
-    rejected: tuple[tuple[int, str], ...]
-
-
-@dataclass(frozen=True)
-class TooLarge:
-    """The server takes smaller batches."""
-
-
-@dataclass(frozen=True)
-class NotNow:
-    """Try again later; after_s is the server's wish, if it has one."""
-
-    reason: str
-    after_s: float | None = None
-
-
-@dataclass(frozen=True)
-class Forbidden:
-    """401 or 403 with the server's code."""
-
-    status: int
-    code: str
-
-
-Answer = Confirmed | PartlyRefused | TooLarge | NotNow | Forbidden
-
-
-def read_answer(response: httpx.Response, *, size: int) -> Answer:
-    """What a response to `size` readings means. Only an answer that accounts for every reading confirms them:
-    a hotel's sign-in page also says 200."""
-    told = _json_object(response)
-    if response.is_success:
-        return _confirmation(told, size) or NotNow("the answer does not account for the readings")
-    if response.status_code in (401, 403):
-        return Forbidden(response.status_code, str(told.get("code", "")))
-    if response.status_code == 413:
-        return TooLarge()
-    refused = _rejected(told, size)
-    if response.is_client_error and refused:
-        return PartlyRefused(refused)
-    return NotNow(f"HTTP {response.status_code}", _retry_after(response))
-
-
-def _json_object(response: httpx.Response) -> dict[str, object]:
-    try:
-        told = response.json()
-    except (ValueError, RecursionError):
-        return {}
-    return told if isinstance(told, dict) else {}
-
-
-def _confirmation(told: dict[str, object], size: int) -> Confirmed | None:
-    accepted, duplicates, rejected = told.get("accepted"), told.get("duplicates"), _rejected(told, size)
-    if not isinstance(accepted, int) or not isinstance(duplicates, int) or rejected is None:
-        return None
-    whole = accepted + duplicates + len(rejected) == size
-    return Confirmed(accepted, duplicates, rejected) if whole else None
-
-
-def _rejected(told: dict[str, object], size: int) -> tuple[tuple[int, str], ...] | None:
-    """The `rejected` member; None when it is absent or does not speak of this batch."""
-    try:
-        found = {int(item["index"]): str(item["code"]) for item in told["rejected"]}  # type: ignore[attr-defined]
-    except (KeyError, TypeError, ValueError):
-        return None
-    return tuple(found.items()) if all(0 <= index < size for index in found) else None
-
-
-def _retry_after(response: httpx.Response) -> float | None:
-    wish = response.headers.get("Retry-After", "")
-    return min(float(wish), 120.0) if wish.isascii() and wish.isdigit() else None
-
-
-UNWELCOME = {
-    "device_unknown": "The server does not know this device: register it again and use the new secret.",
-    "consent_required": "The wearer does not agree to health data being processed: readings wait here until they do.",
-    "signature_invalid": "The server does not accept this device's secret: check the credentials.",
-    "signature_expired": "This machine's clock is more than five minutes away from the server's: set it.",
-}
-
-
-def sentence_for(refusal: Forbidden) -> str:
-    """What a person can do about a 401 or 403."""
-    otherwise = f"The server forbids this device to send readings (HTTP {refusal.status} {refusal.code})."
-    return UNWELCOME.get(refusal.code, otherwise.replace(" )", ")"))
-
-
 class Uplink:
     """Empties the spool into the server, in order, for as long as `run` runs."""
 
-    def __init__(self, *, url: str, credentials: Credentials, spool: Spool, backoff: Backoff | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        url: str,
+        credentials: Credentials,
+        spool: Spool,
+        backoff: Backoff | None = None,
+        clock: Clock | None = None,
+    ) -> None:
         self._url = httpx.URL(url.rstrip("/") + READINGS_PATH)
-        self._credentials, self._spool = credentials, spool
+        self.credentials, self._spool = credentials, spool
+        self._clock = clock or Clock()
         self._backoff = backoff or Backoff(first_s=0.25, most_s=15.0)
         self._batch_size = MOST_READINGS
         self._news, self._finishing = asyncio.Event(), asyncio.Event()
         self._next_post, self._next_reminder, self._next_account = 0.0, 0.0, 0.0
         self._resigned = False
         self.totals: Counter[str] = Counter()
+        self.last_error = ""
+        self.delivered_at: float | None = None
 
     def wake(self) -> None:
         """The spool has grown."""
@@ -175,12 +95,13 @@ class Uplink:
         wait_s = self._next_post - time.monotonic()
         if wait_s > 0 and self._spool.waiting < self._batch_size:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._finishing.wait(), wait_s)
+                async with asyncio.timeout(wait_s):
+                    await self._finishing.wait()
 
     async def _deliver_or_wait(self, http: httpx.AsyncClient, batch: list[Reading]) -> None:
         try:
             await self._deliver(http, batch)
-        except sqlite3.OperationalError as error:  # a full disk cannot even forget; the server will see duplicates
+        except DiskRefuses as error:
             await self._wait(NotNow(f"spool: {error}"))
 
     async def _deliver(self, http: httpx.AsyncClient, batch: list[Reading]) -> None:
@@ -203,13 +124,18 @@ class Uplink:
 
     async def _post(self, http: httpx.AsyncClient, batch: list[Reading]) -> Answer:
         body = json.dumps({"readings": [reading.as_json() for reading in batch]}, separators=(",", ":")).encode()
-        signature = self._credentials.authorization(method="POST", path=self._url.path, body=body, at=time.time())
+        sent_us = time.time_ns() // 1000
+        at = (sent_us + self._clock.offset_us) / MICROSECONDS
+        signature = self.credentials.authorization(method="POST", path=self._url.path, body=body, at=at)
         headers = {"Authorization": signature, "Content-Type": "application/json"}
         try:
             response = await http.post(self._url, content=body, headers=headers)
         except httpx.HTTPError as error:
             return NotNow(type(error).__name__)
-        return read_answer(response, size=len(batch))
+        answer = read_answer(response, size=len(batch))
+        if not isinstance(answer, NotNow):  # what is not the health API's own word does not set our clock
+            self._clock.hear(response.headers, sent_us=sent_us, received_us=time.time_ns() // 1000)
+        return answer
 
     async def _settle(self, batch: list[Reading], answer: Confirmed) -> None:
         self._drop(batch, answer.rejected)
@@ -219,6 +145,7 @@ class Uplink:
             journal.note("delivery_resumes", waiting=self._spool.waiting)
         self._backoff.reset()
         self._resigned, self._next_reminder = False, 0.0
+        self.last_error, self.delivered_at = "", time.time()
         self._account()
 
     def _drop(self, batch: list[Reading], rejected: tuple[tuple[int, str], ...]) -> None:
@@ -234,10 +161,12 @@ class Uplink:
         if refusal.code in ("signature_expired", "nonce_reused") and not self._resigned:
             self._resigned = True
             return
-        raise Unwelcome(sentence_for(refusal))
+        self.last_error = sentence_for(refusal)
+        raise Unwelcome(self.last_error)
 
     async def _wait(self, answer: NotNow) -> None:
         wait_s = self._backoff.next_s()
+        self.last_error = answer.reason
         if time.monotonic() >= self._next_reminder:
             self._next_reminder = time.monotonic() + REMIND_EVERY_S
             journal.warn("delivery_waits", reason=answer.reason, waiting=self._spool.waiting, room=self._spool.limit)

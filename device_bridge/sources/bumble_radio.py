@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 from bleak.args import SizedBuffer
@@ -19,11 +20,12 @@ from bleak.backends.descriptor import BleakGATTDescriptor
 from bleak.backends.device import BLEDevice
 from bleak.backends.scanner import AdvertisementData, AdvertisementDataCallback, BaseBleakScanner
 from bleak.backends.service import BleakGATTService, BleakGATTServiceCollection
-from bleak.exc import BleakError
-from bumble import core, hci
+from bleak.exc import BleakError, BleakGATTProtocolError
+from bumble import att, core, hci
 from bumble.core import AdvertisingData
 from bumble.device import Advertisement, Connection, Device, Peer
 from bumble.gatt import Characteristic
+from bumble.keys import JsonKeyStore
 from bumble.transport import open_transport
 from bumble.transport.common import Transport
 
@@ -33,6 +35,7 @@ NETWORKED = ("tcp-client", "ws-client", "unix", "udp")
 MTU = 247
 POWER_ON_S = 10.0
 ANSWER_S = 5.0
+PAIR_S = 20.0
 
 T = TypeVar("T")
 
@@ -53,8 +56,10 @@ def uuid_text(number: core.UUID) -> str:
 class BumbleRadio:
     """One HCI transport and the host on top of it; opened when first needed, again after it went away."""
 
-    def __init__(self, transport: str) -> None:
-        self._transport_name = transport
+    def __init__(self, transport: str, *, pairings: Path | None = None) -> None:
+        """pairings: a file for the keys of paired devices, made when first needed; without it they are forgotten
+        with the transport."""
+        self._transport_name, self._pairings = transport, pairings
         self.may_come_later = transport.startswith(NETWORKED)
         self.absent = (
             f"No radio answers at bumble:{transport}: "
@@ -87,13 +92,26 @@ class BumbleRadio:
 
     async def _open(self) -> Device:
         try:
-            self._transport = await asyncio.wait_for(open_transport(self._transport_name), POWER_ON_S)
+            async with asyncio.timeout(POWER_ON_S):
+                self._transport = await open_transport(self._transport_name)
         except Exception as error:  # each transport's driver has exceptions of its own
             raise BleakError(f"{type(error).__name__}: {error}") from error
         source, sink = self._transport
-        device = Device.with_hci("Stayer bridge", hci.Address.generate_static_address(), source, sink)
+        device = Device.with_hci("Stayer bridge", self._own_address(), source, sink)
+        if self._pairings is not None:
+            device.keystore = PrivateKeyStore("bridge", str(self._pairings))
         await self.guard(device.power_on(), limit_s=POWER_ON_S)
         return device
+
+    def _own_address(self) -> hci.Address:
+        """A paired device knows us by our address: it is kept beside the keys."""
+        if self._pairings is None:
+            return hci.Address.generate_static_address()
+        kept = self._pairings.with_suffix(".address")
+        if not kept.exists():
+            kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            kept.write_text(hci.Address.generate_static_address().to_string(with_type_qualifier=False))
+        return hci.Address(kept.read_text())
 
     async def guard(self, work: Awaitable[T], *, limit_s: float = ANSWER_S) -> T:
         """Wait for work on this radio. BleakError when it fails, takes too long, or the radio goes away."""
@@ -107,6 +125,8 @@ class BumbleRadio:
             if task.cancelled():  # bumble cancels an open question when its connection ends
                 raise BleakError("the strap went away")
             return task.result()
+        except att.ATT_Error as error:
+            raise BleakGATTProtocolError(error.error_code) from error
         except (core.BaseBumbleError, asyncio.InvalidStateError, TimeoutError) as error:
             raise BleakError(str(error) or type(error).__name__) from error
         finally:
@@ -117,6 +137,15 @@ class BumbleRadio:
         transport, self._transport, self._device = self._transport, None, None
         if transport is not None:
             await transport.close()
+
+
+class PrivateKeyStore(JsonKeyStore):
+    """Keys of paired devices in a file that nobody else on the machine may read."""
+
+    async def save(self, db: dict[str, dict[str, dict[str, Any]]]) -> None:
+        self.directory_name.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.filename.with_name(self.filename.name + ".tmp").touch(mode=0o600)
+        await super().save(db)
 
 
 class BumbleScanner(BaseBleakScanner):
@@ -204,10 +233,23 @@ class BumbleClient(BaseBleakClient):
         connection = await self._radio.guard(connecting, limit_s=self._timeout + 1)
         connection.on("disconnection", self._disconnected)
         self._connection = connection
+        await self._take_up_pairing(device, connection)
         peer = Peer(connection)
         await self._radio.guard(peer.request_mtu(MTU))
         await self._radio.guard(peer.discover_all())  # type: ignore[no-untyped-call]
         self.services = self._collected(peer)
+
+    async def _take_up_pairing(self, device: Device, connection: Connection) -> None:
+        """Encrypt with the keys of an earlier meeting; a device that has lost its own will be paired with anew."""
+        store = device.keystore
+        if store is None or await store.get(str(connection.peer_address)) is None:
+            return
+        try:
+            await self._radio.guard(connection.encrypt())
+        except BleakError:
+            if self._connection is None:
+                raise
+            await store.delete(str(connection.peer_address))
 
     def _disconnected(self, _: int) -> None:
         was, self._connection = self._connection, None
@@ -236,10 +278,19 @@ class BumbleClient(BaseBleakClient):
             await self._radio.guard(connection.disconnect(), limit_s=1.0)
 
     async def pair(self, *_: Any, **__: Any) -> None:
-        raise NotImplementedError("heart-rate straps do not pair")
+        """Without a display or a keyboard: "just works", which is what sensors have."""
+        connection = self._connected()
+        await self._radio.guard(connection.pair(), limit_s=PAIR_S)
 
     async def unpair(self) -> None:
-        raise NotImplementedError("heart-rate straps do not pair")
+        device, connection = await self._radio.device(), self._connected()
+        if device.keystore is not None:
+            await device.keystore.delete(str(connection.peer_address))
+
+    def _connected(self) -> Connection:
+        if self._connection is None:
+            raise BleakError("the strap went away")
+        return self._connection
 
     async def read_gatt_char(self, characteristic: BleakGATTCharacteristic, **_: Any) -> bytearray:
         return bytearray(await self._radio.guard(characteristic.obj.read_value()))

@@ -1,4 +1,4 @@
-"""Finding a strap, holding on to it, and finding it again: the same on every radio that bleak can drive."""
+"""Finding devices, holding on to them, and finding them again: the same on every radio that bleak can drive."""
 
 from __future__ import annotations
 
@@ -8,25 +8,19 @@ import time
 from typing import Any, ClassVar, Protocol
 
 from bleak import BleakClient, BleakScanner
-from bleak.backends.characteristic import BleakGATTCharacteristic
 from bleak.backends.device import BLEDevice
 from bleak.backends.scanner import AdvertisementData
-from bleak.exc import BleakError
 from bleak.uuids import normalize_uuid_16
 
 from device_bridge import gatt, journal
 from device_bridge.backoff import Backoff
-from device_bridge.readings import Notification
-from device_bridge.sources import Deliver, NoRadio, wall_clock_us
+from device_bridge.sources import Deliver, NoRadio
+from device_bridge.sources.meeting import TROUBLE, Acquaintance, Meeting, Patience
 
 SCAN_S = 10.0
 CONNECT_WITHIN_S = 15.0
-ANSWER_WITHIN_S = 5.0
-SILENCE_S = 30.0
-"""A strap sends about once a second. One silent for this long is gone, whatever the radio believes."""
-
-TROUBLE = (BleakError, OSError, EOFError, TimeoutError, AssertionError)
-"""What bleak, D-Bus and the stacks below raise when a radio or a strap leaves in the middle of a sentence."""
+OTHERS_S = 0.25
+"""After the first device found: how much longer others are listened for. They advertise several times a second."""
 
 
 class Radio(Protocol):
@@ -64,110 +58,143 @@ class PlatformRadio:
         """Nothing of ours to close."""
 
 
-class StrapListener:
-    """A source: one strap over one radio. Loses it, looks for it again, and leaves a gap a gap."""
+class DeviceListener:
+    """A source: devices over one radio, at most `most` at once. Loses them, looks for them again, and leaves a gap
+    a gap."""
 
-    def __init__(self, radio: Radio, *, address: str | None = None, name: str | None = None) -> None:
-        self._radio, self._address, self._name = radio, address, name
+    def __init__(
+        self,
+        radio: Radio,
+        *,
+        address: str | None = None,
+        name: str | None = None,
+        most: int = 1,
+        patience: Patience | None = None,
+    ) -> None:
+        self._radio, self._address, self._name, self._most = radio, address, name, most
+        self._patience = patience or Patience()
         self._has_scanned = False
         self._backoff = Backoff(first_s=0.25, most_s=4.0)
+        self._known: dict[str, Acquaintance] = {}
+        self._waiting: dict[str, tuple[Backoff, float]] = {}
+        """By address: how often it failed, and when it may be tried again."""
+        self._held: dict[str, asyncio.Task[None]] = {}
+        self._freed = asyncio.Event()
 
     async def run(self, deliver: Deliver) -> None:
         """Listen until cancelled. Raises NoRadio when there is none at the start."""
         try:
             while True:
-                await self._one_meeting(deliver)
-                await asyncio.sleep(self._backoff.next_s())
+                await self._look_around(deliver)
         finally:
+            held = list(self._held.values())
+            for task in held:
+                task.cancel()
+            await asyncio.gather(*held, return_exceptions=True)
             with contextlib.suppress(*TROUBLE):
                 await self._radio.close()
 
-    async def _one_meeting(self, deliver: Deliver) -> None:
-        """Scan, connect, listen to the end. Any trouble on the way but a missing radio: try again."""
+    async def _look_around(self, deliver: Deliver) -> None:
+        """One scan, and a connection to each device it found, while there is room; then a rest."""
+        self._freed.clear()
+        if len(self._held) >= self._most:
+            await self._freed.wait()
         try:
-            strap = await self._find()
-            if strap is None:
-                self._say("no_strap_in_reach", next="scan again")
-                return
-            await self._listen(strap, deliver)
+            found = await self._find()
         except TROUBLE as trouble:
+            _stop_if_told(trouble)
             if not self._has_scanned and not self._radio.may_come_later:
                 raise NoRadio(self._radio.absent) from trouble
             # Only the kind: messages of the stacks below carry whole addresses.
             self._say("radio_trouble", kind=type(trouble).__name__, next="scan again")
+            await asyncio.sleep(self._backoff.next_s())
+            return
+        if not found:
+            if not self._held:
+                self._say("no_strap_in_reach", next="scan again")
+            await self._rest()
+            return
+        for strap in found[: self._most - len(self._held)]:
+            settled = asyncio.Event()
+            self._held[strap.address] = asyncio.create_task(self._hold(strap, deliver, settled))
+            await settled.wait()  # a radio that is scanning or connecting does neither for another
+
+    async def _rest(self) -> None:
+        """Seldom scan beside devices that are held: it costs them air. One that is lost ends the rest."""
+        with contextlib.suppress(TimeoutError):
+            rest_s = self._patience.rest_s if self._held else self._backoff.next_s()
+            async with asyncio.timeout(rest_s):  # `wait_for` would swallow being told to stop at that moment
+                await self._freed.wait()
 
     def _say(self, event: str, **fields: object) -> None:
         """The first failure since a strap was heard is news; the rest are details."""
         (journal.detail if self._backoff.failures else journal.warn)(event, **fields)
 
-    async def _find(self) -> BLEDevice | None:
-        found: asyncio.Future[BLEDevice] = asyncio.get_running_loop().create_future()
+    async def _find(self) -> list[BLEDevice]:
+        """Wanted devices in reach which are not held: the first, and what else is heard a moment later."""
+        found: dict[str, BLEDevice] = {}
+        first = asyncio.Event()
 
         def seen(strap: BLEDevice, said: AdvertisementData) -> None:
-            if self._is_wanted(strap, said) and not found.done():
-                found.set_result(strap)
+            if self._is_wanted(strap, said) and self._is_due(strap.address):
+                found[strap.address] = strap
+                first.set()
 
-        scanner = BleakScanner(seen, [normalize_uuid_16(gatt.HEART_RATE_SERVICE)], **self._radio.options)
-        async with scanner:
+        services = [normalize_uuid_16(number) for number in gatt.MEASURING_SERVICES]
+        async with BleakScanner(seen, services, **self._radio.options):
             self._has_scanned = True
             journal.detail("scanning", seconds=SCAN_S)
             with contextlib.suppress(TimeoutError):
-                return await asyncio.wait_for(found, SCAN_S)
-        return None
+                async with asyncio.timeout(SCAN_S):
+                    await first.wait()
+                if self._most - len(self._held) > 1:
+                    await asyncio.sleep(OTHERS_S)
+        return list(found.values())
 
     def _is_wanted(self, strap: BLEDevice, said: AdvertisementData) -> bool:
         right_address = self._address is None or strap.address.lower() == self._address.lower()
         right_name = self._name is None or self._name in (said.local_name, strap.name)
         return right_address and right_name
 
-    async def _listen(self, strap: BLEDevice, deliver: Deliver) -> None:
+    def _is_due(self, address: str) -> bool:
+        _, not_before = self._waiting.get(address, (None, 0.0))
+        return address not in self._held and time.monotonic() >= not_before
+
+    async def _hold(self, strap: BLEDevice, deliver: Deliver, settled: asyncio.Event) -> None:
+        """Meet one device, to the end. Any trouble on the way: it may be tried again after a while."""
+        backoff, _ = self._waiting.setdefault(strap.address, (Backoff(first_s=0.25, most_s=30.0), 0.0))
+        try:
+            await self._meet(strap, deliver, settled, backoff)
+        except TROUBLE as trouble:
+            _stop_if_told(trouble)
+            self._say("radio_trouble", kind=type(trouble).__name__, next="scan again")
+        finally:
+            self._waiting[strap.address] = (backoff, time.monotonic() + backoff.next_s())
+            del self._held[strap.address]
+            self._freed.set()
+            settled.set()
+
+    async def _meet(self, strap: BLEDevice, deliver: Deliver, settled: asyncio.Event, backoff: Backoff) -> None:
         lost = asyncio.Event()
         client = BleakClient(strap, lambda _: lost.set(), timeout=CONNECT_WITHIN_S, **self._radio.client_options)
-        async with client:
-            hearing = _Hearing(deliver)
-            await self._subscribe(client, hearing)
-            self._backoff.reset()
-            journal.note("strap_connected", strap=journal.masked(strap.address))
-            await hearing.until_silent(lost)
-        journal.note("strap_lost", strap=journal.masked(strap.address), heard=hearing.heard)
-
-    async def _subscribe(self, client: BleakClient, hearing: _Hearing) -> None:
-        battery = client.services.get_characteristic(normalize_uuid_16(gatt.BATTERY_LEVEL))
-        if battery is not None:
-            hearing.take(gatt.BATTERY_LEVEL, await _answer(client.read_gatt_char(battery)))
-            if "notify" in battery.properties:
-                await _answer(client.start_notify(battery, hearing.of(gatt.BATTERY_LEVEL)))
-        heart_rate = normalize_uuid_16(gatt.HEART_RATE_MEASUREMENT)
-        await _answer(client.start_notify(heart_rate, hearing.of(gatt.HEART_RATE_MEASUREMENT)))
+        known = self._known.setdefault(strap.address, Acquaintance(strap.address))
+        meeting = Meeting(client, known, deliver, self._patience)
+        try:
+            async with client:
+                settled.set()
+                await meeting.begin()
+                backoff.reset()
+                self._backoff.reset()
+                journal.note("strap_connected", strap=journal.masked(strap.address))
+                await meeting.until_over(lost)
+        finally:
+            if meeting.heard:
+                meeting.end()
+        journal.note("strap_lost", strap=journal.masked(strap.address), heard=meeting.heard)
 
 
-async def _answer(question: Any) -> Any:
-    return await asyncio.wait_for(question, ANSWER_WITHIN_S)
-
-
-class _Hearing:
-    """Stamps what arrives with the wall clock and passes it on; notices silence."""
-
-    def __init__(self, deliver: Deliver) -> None:
-        self._deliver = deliver
-        self._last = time.monotonic()
-        self.heard = 0
-
-    def of(self, characteristic: int) -> Any:
-        """A bleak callback for one characteristic."""
-
-        def notified(_: BleakGATTCharacteristic, value: bytearray) -> None:
-            self.take(characteristic, value)
-
-        return notified
-
-    def take(self, characteristic: int, value: bytearray) -> None:
-        self._last = time.monotonic()
-        self.heard += 1
-        self._deliver(Notification(characteristic, bytes(value), wall_clock_us()))
-
-    async def until_silent(self, lost: asyncio.Event) -> None:
-        """Return when the strap is lost, or has said nothing for SILENCE_S."""
-        while not lost.is_set() and (quiet_s := time.monotonic() - self._last) < SILENCE_S:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(lost.wait(), SILENCE_S - quiet_s)
+def _stop_if_told(trouble: Exception) -> None:
+    """Trouble on the way out of a scan or a link takes the place of the cancellation that ended it."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError from trouble

@@ -1,6 +1,7 @@
 """What a strap said, kept in a file.
 
-One JSON object a line: {"t": seconds, "characteristic": "2a37", "value": hex}.
+One JSON object a line: {"t": seconds, "characteristic": "2a37", "value": hex}, and "peripheral": address where there
+was more than one to tell apart.
 """
 
 from __future__ import annotations
@@ -34,19 +35,21 @@ class Recorder:
             "t": (heard.at_us - self._first_us) / MICROSECONDS,
             "characteristic": f"{heard.characteristic:04x}",
             "value": heard.value.hex(),
+            **({"peripheral": heard.peripheral} if heard.peripheral else {}),
         }
         self._out.write(json.dumps(line) + "\n")
         self._out.flush()
 
 
-def recorded(path: Path) -> Iterator[tuple[float, int, bytes]]:
-    """(seconds, characteristic, bytes) of every line. Raises BrokenRecording."""
+def recorded(path: Path) -> Iterator[tuple[float, int, bytes, str]]:
+    """(seconds, characteristic, bytes, peripheral) of every line. Raises BrokenRecording."""
     with path.open() as lines:
         for number, line in enumerate(lines, start=1):
             try:
                 told = json.loads(line)
-                yield float(told["t"]), int(told["characteristic"], 16), bytes.fromhex(told["value"])
-            except (ValueError, KeyError, TypeError) as error:
+                value, peripheral = bytes.fromhex(told["value"]), str(told.get("peripheral", ""))
+                yield float(told["t"]), int(told["characteristic"], 16), value, peripheral
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
                 raise BrokenRecording(f"{path}, line {number}: not a recorded notification") from error
 
 
@@ -58,6 +61,6 @@ class Replay:
 
     async def run(self, deliver: Deliver) -> None:
         began = time.monotonic()
-        for seconds, characteristic, value in recorded(self._path):
+        for seconds, characteristic, value, peripheral in recorded(self._path):
             await asyncio.sleep(max(0.0, began + seconds - time.monotonic()))
-            deliver(Notification(characteristic, value, wall_clock_us()))
+            deliver(Notification(characteristic, value, wall_clock_us(), peripheral))

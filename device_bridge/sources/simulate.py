@@ -25,5 +25,5 @@ class Simulation:
         while True:
             told += 1
             await asyncio.sleep(max(0.0, began + told * self._every_s - time.monotonic()))
-            packet = gatt.encode_heart_rate(heart.until(told * self._every_s))
+            packet = gatt.encode(gatt.HEART_RATE_MEASUREMENT, heart.until(told * self._every_s).said())
             deliver(Notification(gatt.HEART_RATE_MEASUREMENT, packet, wall_clock_us()))

@@ -1,0 +1,59 @@
+"""Putting a bridge together from what the command line says, and letting go of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from device_bridge import journal
+from device_bridge.bridge import Bridge
+from device_bridge.clock import Clock
+from device_bridge.credentials import NoCredentials, credentials_of, enrolled_devices, find_credentials
+from device_bridge.lanes import FindCredentials, Lane
+from device_bridge.readings import Wearing
+from device_bridge.sources import Source
+from device_bridge.sources.together import Together
+from device_bridge.status import Board, remembered_offset_us
+
+
+async def run(
+    sources: Sequence[Source],
+    *,
+    folder: Path,
+    limit: int,
+    url: str,
+    file: Path | None,
+    wearing: Wearing,
+    stop: asyncio.Event,
+) -> None:
+    """Run a bridge until told to stop. Raises NoCredentials, SpoolTrouble, NoRadio, Unwelcome."""
+    clock = Clock(remembered_offset_us(folder))
+    with contextlib.ExitStack() as spools:
+        lanes: dict[str, Lane] = {}
+        for name, credentials in _credentials(file).items():
+            lane = Lane(folder=folder, limit=limit, url=url, credentials=credentials, clock=clock, name=name)
+            lanes[name] = lane
+            spools.callback(lane.spool.close)
+        waiting = sum(lane.spool.waiting for lane in lanes.values())
+        journal.note("bridge_started", devices=len(lanes), waiting=waiting, room=limit)
+        source = sources[0] if len(sources) == 1 else Together(sources)
+        board = Board(folder=folder, lanes=list(lanes.values()), clock=clock)
+        await Bridge(source=source, lanes=lanes, clock=clock, board=board, wearing=wearing).run(stop)
+
+
+def _credentials(file: Path | None) -> dict[str, FindCredentials]:
+    """How to find the credentials of each device; of the bridge itself where it has any, or there are no others."""
+    devices = enrolled_devices(file)
+    found: dict[str, FindCredentials] = {name: partial(credentials_of, name, file=file) for name in devices if file}
+    own = partial(find_credentials, file=file, environment=os.environ)
+    try:
+        own()
+    except NoCredentials:
+        if not devices:
+            raise
+        return found
+    return {"": own} | found
