@@ -1,24 +1,54 @@
-"""What moderators see of health: that a device is connected. Neither its secret nor anything it measured is shown."""
+"""What staff see of health: devices, their papers, alerts, norms. Neither secrets nor what was measured is shown.
 
-from django.contrib import admin
+Who may not stop a device, a medical reviewer, sees no owner and no serial number either.
+"""
+
+import json
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.timezone import now
+from django.utils.translation import gettext as _
 
-from contexts.health import devices
-from contexts.health.models import Device
+from contexts.health import devices, reviewing
+from contexts.health.models import Alert, Calibration, Certification, Device, NormVersion
 from kernel.admin import LookOnlyAdmin
+from kernel.errors import InvalidInput
+
+OWNERS = ("user_id",)
 
 
 @admin.register(Device)
 class DeviceAdmin(LookOnlyAdmin):
-    list_display = ("device_id", "user_id", "kind", "connected_at", "revoked_at")
-    list_filter = ("kind", ("revoked_at", admin.EmptyFieldListFilter))
+    list_display = ("device_id", "user_id", "kind", "status", "connected_at", "revoked_at")
+    list_filter = ("kind", ("revoked_at", admin.EmptyFieldListFilter), ("lost_at", admin.EmptyFieldListFilter))
     search_fields = ("=device_id", "=user_id")
     ordering = ("-connected_at",)
-    fields = ("device_id", "user_id", "kind", "connected_at", "revoked_at")
+    fields = (
+        *("device_id", "user_id", "kind", "status", "maker", "model", "hardware", "firmware", "software"),
+        *("connected_at", "lost_at", "revoked_at", "checked_at", "calibration_due_at"),
+    )
     readonly_fields = fields
     actions = ("revoke",)
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """Owners for those who act on them."""
+        return self._shown(request, self.list_display)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Owners for those who act on them."""
+        return self._shown(request, self.fields)
+
+    def get_search_fields(self, request: HttpRequest) -> Any:
+        """Who sees no owner finds none."""
+        return self.search_fields if self.has_revoke_permission(request) else ("=device_id",)
+
+    def _shown(self, request: HttpRequest, names: Any) -> list[str]:
+        hidden = () if self.has_revoke_permission(request) else OWNERS
+        return [name for name in names if name not in hidden]
 
     @admin.action(description="Revoke the selected devices", permissions=["revoke"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[Device]) -> None:
@@ -29,3 +59,91 @@ class DeviceAdmin(LookOnlyAdmin):
     def has_revoke_permission(self, request: HttpRequest) -> bool:
         """Whether this moderator's role may stop devices."""
         return bool(request.user.has_perm("health.change_device"))
+
+
+@admin.register(Certification)
+class CertificationAdmin(LookOnlyAdmin):
+    list_display = ("standard", "issued_by", "valid_from", "valid_until", "added_at")
+    search_fields = ("standard", "=number")
+    ordering = ("-added_at",)
+    fields = ("standard", "number", "issued_by", "valid_from", "valid_until", "added_at")
+    readonly_fields = fields
+
+
+@admin.register(Calibration)
+class CalibrationAdmin(LookOnlyAdmin):
+    list_display = ("calibration_id", "stream", "version", "valid_from", "added_at")
+    list_filter = ("stream",)
+    ordering = ("-added_at",)
+    fields = ("calibration_id", "stream", "version", "points", "valid_from", "added_at")
+    readonly_fields = fields
+
+
+@admin.register(Alert)
+class AlertAdmin(LookOnlyAdmin):
+    """How often which rule speaks, and how long it takes until somebody reacts. Not whose alert it is."""
+
+    list_display = ("alert_id", "rule", "rule_version", "severity", "state", "triggered_at", "acknowledged_at")
+    list_filter = ("severity", "state", "reason")
+    search_fields = ("=alert_id", "rule")
+    ordering = ("-triggered_at",)
+    fields = (*list_display, "reason", "escalated_at", "closed_at")
+    readonly_fields = fields
+    show_full_result_count = False
+
+
+class NormForm(forms.ModelForm):
+    """A new version: the norm as text, and why."""
+
+    document = forms.CharField(widget=forms.Textarea(attrs={"rows": 30, "cols": 100, "spellcheck": "false"}))
+
+    class Meta:
+        model = NormVersion
+        fields = ("document", "note")
+
+    def clean_document(self) -> Any:
+        """The norm, if it can be put in force."""
+        try:
+            document = json.loads(self.cleaned_data["document"])
+            reviewing.checked(document)
+        except json.JSONDecodeError as error:
+            raise forms.ValidationError(_("This is not JSON: %(why)s"), params={"why": error}) from None
+        except InvalidInput as refused:
+            raise forms.ValidationError(refused.extra["errors"][0]["detail"]) from None
+        return document
+
+
+@admin.register(NormVersion)
+class NormVersionAdmin(LookOnlyAdmin):
+    """Norms as medical reviewers have published them, over those of the code. `?key=` begins with that one."""
+
+    list_display = ("key", "version", "note", "made_at", "made_by")
+    search_fields = ("key",)
+    ordering = ("-made_at",)
+    form = NormForm
+    whose = ()
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """For medical reviewers."""
+        return bool(request.user.has_perm("health.add_normversion"))
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """A new version begins as the one in force."""
+        known = reviewing.document_of(request.GET.get("key", ""))
+        return {"document": json.dumps(known, indent=1, ensure_ascii=False)}
+
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """Django's own view without the transaction around it: publishing opens its unit of work itself."""
+        return self._changeform_view(request, object_id, form_url, extra_context)
+
+    def save_model(self, request: HttpRequest, obj: NormVersion, form: Any, change: bool) -> None:
+        """Put it in force."""
+        made = reviewing.publish_norm(document=obj.document, note=obj.note, by=request.user.pk, at=now())
+        obj.key, obj.version, obj.made_at = made.key, made.version, made.made_at
+
+    def response_add(self, request: HttpRequest, obj: NormVersion, post_url_continue: Any = None) -> HttpResponse:
+        """Say so, and go back to the list."""
+        self.message_user(request, f"{obj} is in force within five seconds.", messages.SUCCESS)
+        return self.response_post_save_add(request, obj)

@@ -1,34 +1,34 @@
 """From the bytes a device sent to columns ready to be stored, and a code for each reading that cannot be.
 
-The whole body is decoded and checked by one typed pass. Only when that finds a fault are the readings looked
-at one by one, so that the good ones are kept and each bad one is named.
+The whole body is decoded by one typed pass. Only when that finds a fault are the readings looked at one by one, so
+that the good ones are kept and each bad one is named.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import datetime
 from operator import attrgetter
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
-from msgspec import Meta
+import numpy as np
+from msgspec import UNSET, Meta, UnsetType
+from numpy.typing import NDArray
 
-from contexts.health import rules
-from contexts.health.rules import Stream
+from contexts.health import catalogue, rules
+from contexts.health.columns import Columns, Rejection, Told, checked, microseconds_of
 from kernel.errors import InvalidInput
 from kernel.http import BadJson
-from kernel.timescale.columns import EPOCH, MICROSECOND
 
-StreamName = Literal["heart_rate", "rr_interval", "battery", "sensor_contact"]
 Instant = Annotated[datetime, Meta(tz=True)]
 Sequence31 = Annotated[int, Meta(ge=0, le=2**31 - 1)]
-Value = Annotated[float, Meta(ge=rules.POSSIBLE[0], le=rules.POSSIBLE[1])]
+Value = Annotated[float, Meta(ge=catalogue.SAID[0], le=catalogue.SAID[1])]
+Units = dict[str, str]
 
 
 class Item(msgspec.Struct, gc=False):
     """A reading as it travels. A time must say its offset from UTC."""
 
-    stream: StreamName
+    stream: str
     time: Instant
     sequence: Sequence31
     value: Value
@@ -36,43 +36,45 @@ class Item(msgspec.Struct, gc=False):
 
 class _Body(msgspec.Struct, gc=False):
     readings: Annotated[list[Item], Meta(min_length=1, max_length=rules.MAX_BATCH)]
+    units: Units | UnsetType = UNSET
 
 
 class _LooseBody(msgspec.Struct):
     readings: Annotated[list[msgspec.Raw], Meta(min_length=1, max_length=rules.MAX_BATCH)]
+    units: Units | UnsetType = UNSET
 
 
-class Rejection(msgspec.Struct, frozen=True):
-    """A reading that was not stored: its place in the request and why."""
+def _fits(kind: Any) -> Callable[[Any], bool]:
+    def is_one(value: Any) -> bool:
+        try:
+            msgspec.convert(value, kind)
+        except msgspec.ValidationError:
+            return False
+        return True
 
-    index: int
-    code: str
+    return is_one
 
 
-FAULTS: tuple[tuple[str, Any, str], ...] = (
-    ("stream", StreamName, "unknown_stream"),
-    ("time", Instant, "time_invalid"),
-    ("sequence", Sequence31, "sequence_invalid"),
-    ("value", float, "value_invalid"),
-    ("value", Value, "value_out_of_range"),
+def _is_known(value: Any) -> bool:
+    return isinstance(value, str) and value in catalogue.BY_NAME
+
+
+FAULTS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
+    ("stream", _is_known, "unknown_stream"),
+    ("time", _fits(Instant), "time_invalid"),
+    ("sequence", _fits(Sequence31), "sequence_invalid"),
+    ("value", _fits(float), "value_invalid"),
+    ("value", _fits(Value), "value_out_of_range"),
 )
 """What each field must be, and the code if it is not; the first that fits is told."""
+
+UNREADABLE = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 
 _typed = msgspec.json.Decoder(_Body)
 _loose = msgspec.json.Decoder(_LooseBody)
 _item = msgspec.json.Decoder(Item)
-_number_of = {stream.name: stream.value for stream in Stream}
+_number_of = {name: int(metric.stream) for name, metric in catalogue.BY_NAME.items()}
 _fields = attrgetter("stream", "time", "sequence", "value")
-
-
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """Good readings, column by column; times in microseconds since 2000."""
-
-    streams: list[int]
-    times: list[int]
-    sequences: Sequence[int]
-    values: Sequence[float]
 
 
 def decode(body: bytes, *, earliest: datetime, latest: datetime) -> tuple[Columns, list[Rejection]]:
@@ -80,49 +82,53 @@ def decode(body: bytes, *, earliest: datetime, latest: datetime) -> tuple[Column
 
     Raises `BadJson` for what is not JSON and `InvalidInput` for what is not a batch of 1 to 5,000.
     """
-    bounds = (earliest - EPOCH) // MICROSECOND, (latest - EPOCH) // MICROSECOND
     try:
-        items = _typed.decode(body).readings
+        told = _typed.decode(body)
     except msgspec.ValidationError:
-        return _one_by_one(body, bounds)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return _one_by_one(body, earliest=earliest, latest=latest)
+    except UNREADABLE:
         raise BadJson from None
-    columns = _columns(items)
-    if min(columns.times) < bounds[0] or max(columns.times) > bounds[1]:
-        return _one_by_one(body, bounds)
-    return columns, []
+    return checked(_told(told.readings, told.units), earliest=earliest, latest=latest)
 
 
-def _columns(items: list[Item]) -> Columns:
-    if not items:
-        return Columns([], [], [], [])
-    streams, times, sequences, values = zip(*map(_fields, items), strict=True)
-    microseconds = [(time - EPOCH) // MICROSECOND for time in times]
-    return Columns([_number_of[stream] for stream in streams], microseconds, sequences, values)
+def _told(items: list[Item], units: Units | UnsetType, indices: list[int] | None = None) -> Told:
+    """The items column by column; a stream that nobody knows has the number 0."""
+    streams, times, sequences, values = zip(*map(_fields, items), strict=True) if items else ((),) * 4
+    numbers = np.array([_number_of.get(stream, 0) for stream in streams], np.int16)
+    return Told(
+        streams=numbers,
+        times=np.array([microseconds_of(time) for time in times], np.int64),
+        sequences=np.array(sequences, np.int32),
+        values=np.array(values, np.float64),
+        units={} if units is UNSET else _by_number(units),
+        indices=None if indices is None else np.array(indices, np.int64),
+    )
 
 
-def _one_by_one(body: bytes, bounds: tuple[int, int]) -> tuple[Columns, list[Rejection]]:
-    good, rejected = [], []
-    for index, raw in enumerate(_raw_items(body)):
+def _by_number(units: Units) -> dict[int, str]:
+    return {_number_of[stream]: unit for stream, unit in units.items() if stream in _number_of}
+
+
+def _one_by_one(body: bytes, *, earliest: datetime, latest: datetime) -> tuple[Columns, list[Rejection]]:
+    loose = _raw_items(body)
+    good, indices, rejected = [], [], []
+    for index, raw in enumerate(loose.readings):
         try:
-            item = _item.decode(raw)
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            good.append(_item.decode(raw))
+        except UNREADABLE:
             rejected.append(Rejection(index, _fault_of(raw)))
-            continue
-        time = (item.time - EPOCH) // MICROSECOND
-        if bounds[0] <= time <= bounds[1]:
-            good.append(item)
         else:
-            rejected.append(Rejection(index, "in_future" if time > bounds[1] else "before_device"))
-    return _columns(good), rejected
+            indices.append(index)
+    columns, more = checked(_told(good, loose.units, indices), earliest=earliest, latest=latest)
+    return columns, sorted(rejected + more, key=attrgetter("index"))
 
 
-def _raw_items(body: bytes) -> list[msgspec.Raw]:
+def _raw_items(body: bytes) -> _LooseBody:
     try:
-        return _loose.decode(body).readings
+        return _loose.decode(body)
     except msgspec.ValidationError as error:
         raise InvalidInput(str(error), field="readings", code="batch_invalid") from None
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+    except UNREADABLE:
         raise BadJson from None
 
 
@@ -130,17 +136,103 @@ def _fault_of(raw: msgspec.Raw) -> str:
     """The code for what is wrong with one item."""
     try:
         item = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+    except UNREADABLE:
         return "malformed"
     if not isinstance(item, dict):
         return "malformed"
-    return next((code for field, kind, code in FAULTS if not _fits(item.get(field), kind)), "malformed")
+    return next((code for field, fits, code in FAULTS if not fits(item.get(field))), "malformed")
 
 
-def _fits(value: Any, kind: Any) -> bool:
-    convert: Callable[..., Any] = msgspec.convert
+# --- The compact form ---------------------------------------------------------------------------------------------
+
+Step = Annotated[int, Meta(ge=-rules.LONGEST_STEP_US, le=rules.LONGEST_STEP_US)]
+Steps = Annotated[list[Step], Meta(min_length=1, max_length=rules.MAX_COLUMNS)]
+
+
+class _Stream(msgspec.Struct, gc=False):
+    """Readings of one stream: the first is `steps_us[0]` after `base`, each next one its step after the last."""
+
+    stream: str
+    base: Instant
+    steps_us: Steps
+    values: list[Value]
+    unit: str | None = None
+    sequences: list[Sequence31] | None = None
+
+
+class _LooseStream(msgspec.Struct):
+    stream: str
+    base: Instant
+    steps_us: Steps
+    values: list[Any]
+    unit: str | None = None
+    sequences: list[Any] | None = None
+
+
+_columns = msgspec.json.Decoder(Annotated[list[_Stream], Meta(min_length=1, max_length=rules.MAX_STREAMS)])
+_loose_columns = msgspec.json.Decoder(Annotated[list[_LooseStream], Meta(min_length=1, max_length=rules.MAX_STREAMS)])
+
+
+class _Part(NamedTuple):
+    """One stream of the compact form as arrays, and what of it cannot be a reading, by its place."""
+
+    times: NDArray[np.int64]
+    sequences: NDArray[np.int32]
+    values: NDArray[np.float64]
+    faults: dict[int, str]
+
+
+def decode_columns(body: bytes, *, earliest: datetime, latest: datetime) -> tuple[Columns, list[Rejection]]:
+    """As `decode`, of the compact form. A reading's index counts through all streams in their order."""
+    streams = _streams(body)
+    if sum(len(stream.steps_us) for stream in streams) > rules.MAX_COLUMNS:
+        raise InvalidInput("A request has at most {most} readings.", code="batch_invalid", most=rules.MAX_COLUMNS)
+    parts = [_part(stream) for stream in streams]
+    numbers = [_number_of.get(stream.stream, 0) for stream in streams]
+    lengths = [len(part.times) for part in parts]
+    told = Told(
+        streams=np.repeat(np.array(numbers, np.int16), lengths),
+        times=np.concatenate([part.times for part in parts]),
+        sequences=np.concatenate([part.sequences for part in parts]),
+        values=np.concatenate([part.values for part in parts]),
+        part_units=[
+            (number, stream.unit, length) for number, stream, length in zip(numbers, streams, lengths, strict=True)
+        ],
+    )
+    starts = np.cumsum([0, *lengths[:-1]]).tolist()
+    faults = {start + n: code for start, part in zip(starts, parts, strict=True) for n, code in part.faults.items()}
+    return checked(told, earliest=earliest, latest=latest, faults=faults)
+
+
+def _streams(body: bytes) -> list[Any]:
     try:
-        convert(value, kind)
+        return _columns.decode(body)
     except msgspec.ValidationError:
-        return False
-    return True
+        pass
+    except UNREADABLE:
+        raise BadJson from None
+    try:
+        return _loose_columns.decode(body)
+    except msgspec.ValidationError as error:
+        raise InvalidInput(str(error), code="batch_invalid") from None
+
+
+def _part(stream: Any) -> _Part:
+    size = len(stream.steps_us)
+    if len(stream.values) != size or (stream.sequences is not None and len(stream.sequences) != size):
+        raise InvalidInput("The columns of a stream are of one length.", code="batch_invalid")
+    times = microseconds_of(stream.base) + np.cumsum(np.array(stream.steps_us, np.int64))
+    if isinstance(stream, _Stream):
+        sequences = np.zeros(size, np.int32) if stream.sequences is None else np.array(stream.sequences, np.int32)
+        return _Part(times, sequences, np.array(stream.values, np.float64), {})
+    faults: dict[int, str] = {}
+    sequences = np.zeros(size, np.int32)
+    values = np.zeros(size)
+    for field, told, column in (("sequence", stream.sequences, sequences), ("value", stream.values, values)):
+        for n, one in enumerate(told or ()):
+            fault = next((code for of, fits, code in FAULTS if of == field and not fits(one)), None)
+            if fault is None:
+                column[n] = one
+            else:
+                faults.setdefault(n, fault)
+    return _Part(times, sequences, values, faults)

@@ -27,6 +27,12 @@ class ConsentRequired(Refused):
     status = 403
 
 
+class DeviceLost(Refused):
+    """This device is marked as lost: nothing is taken from it until its owner has found it."""
+
+    status = 403
+
+
 @dataclass(frozen=True, slots=True)
 class KnownDevice:
     """What a request needs to know of a device, its secret in the clear: lives in memory only, and briefly."""
@@ -34,9 +40,13 @@ class KnownDevice:
     number: int
     device_id: UUID
     user_id: UUID
-    connected_at: datetime
+    earliest: datetime
+    """Before this nothing it measured is taken."""
     is_suspended: bool
+    is_lost: bool
     secret: bytes
+    next_secret: bytes | None = None
+    next_until: datetime | None = None
 
 
 def connect_device(*, name: str, kind: str, by: UUID, at: datetime) -> tuple[Device, str]:
@@ -49,14 +59,42 @@ def connect_device(*, name: str, kind: str, by: UUID, at: datetime) -> tuple[Dev
 @unit_of_work("health")
 def add_device(*, name: str, kind: str, by: UUID, at: datetime) -> tuple[Device, str]:
     """Write a new device down; whether its owner has agreed is looked at again when it is announced."""
-    if Device.objects.filter(user_id=by, revoked_at=None).count() >= rules.MAX_DEVICES:
+    return save_device(Device(user_id=by, name=name, kind=kind, connected_at=at))
+
+
+@unit_of_work("health")
+def save_device(device: Device) -> tuple[Device, str]:
+    """Write a device down that has not been yet, with a new secret."""
+    if worn(device.user_id).filter(revoked_at=None).count() >= rules.MAX_DEVICES:
         raise TooManyDevices
-    device = Device(user_id=by, name=name, kind=kind, connected_at=at)
     secret = sealing.new_secret()
     device.sealed_secret = sealing.seal(secret, device_id=device.device_id)
     device.save(force_insert=True)
-    publish(events.DeviceConnected(device_id=device.device_id, user_id=by, kind=kind, occurred_at=at))
+    publish(
+        events.DeviceConnected(
+            device_id=device.device_id, user_id=device.user_id, kind=device.kind, occurred_at=device.connected_at
+        )
+    )
     return device, sealing.encoded(secret)
+
+
+def worn(user_id: UUID) -> QuerySet[Device]:
+    """A person's devices, without the source of their own entries."""
+    return Device.objects.filter(user_id=user_id).exclude(kind=rules.OWN_SOURCE)
+
+
+def own_device(*, device_id: UUID, by: UUID, locked: bool = False) -> Device:
+    """A device of this person's; raises `NotFound` for any other."""
+    found = worn(by).filter(device_id=device_id)
+    device = (found.select_for_update() if locked else found).first()
+    if device is None:
+        raise NotFound
+    return device
+
+
+def forget(device_id: UUID) -> None:
+    """Let this process look the device up again, once the open unit of work has committed."""
+    run_after_commit(lambda: _known.pop(device_id, None) and None)
 
 
 @unit_of_work("health")
@@ -65,14 +103,42 @@ def revoke_device(*, device_id: UUID, by: UUID | None, at: datetime) -> None:
 
     `by` is the owner; a moderator's screen passes None. Raises `NotFound` for a device that is not theirs.
     """
-    own = Device.objects.filter(device_id=device_id, **({} if by is None else {"user_id": by}))
+    own = (Device.objects.all() if by is None else worn(by)).filter(device_id=device_id)
     device = own.select_for_update().first()
     if device is None:
         raise NotFound
     if device.revoked_at is None:
         device.revoked_at = at
-        device.save(update_fields=["revoked_at"])
-    run_after_commit(lambda: _known.pop(device_id, None) and None)
+        device.handover_digest = device.handover_until = None
+        device.save(update_fields=["revoked_at", "handover_digest", "handover_until"])
+    forget(device_id)
+
+
+@unit_of_work("health")
+def rotate_secret(*, device_id: UUID, by: UUID, at: datetime) -> str:
+    """A new secret for the device itself; the old one is good until the new one is used, which it must be in 10 min.
+
+    Asked again before that, the newest one counts. Raises `NotFound` when the device that asks is another one.
+    """
+    device = Device.objects.select_for_update().filter(device_id=device_id, revoked_at=None).first()
+    if device is None or device_id != by:
+        raise NotFound
+    secret = sealing.new_secret()
+    device.sealed_next = sealing.seal(secret, device_id=device_id)
+    device.next_until = at + rules.NEXT_SECRET_WAITS
+    device.save(update_fields=["sealed_next", "next_until"])
+    forget(device_id)
+    return sealing.encoded(secret)
+
+
+@unit_of_work("health")
+def take_over(*, device_id: UUID, secret: bytes) -> None:
+    """The new secret was used: the old one is worth nothing from now on, in any process after 5 s."""
+    device = Device.objects.select_for_update().get(device_id=device_id)
+    if device.sealed_next and sealing.unseal(bytes(device.sealed_next), device_id=device_id) == secret:
+        device.sealed_secret, device.sealed_next, device.next_until = device.sealed_next, None, None
+        device.save(update_fields=["sealed_secret", "sealed_next", "next_until"])
+    forget(device_id)
 
 
 @unit_of_work("health")
@@ -115,13 +181,25 @@ def known_device(device_id: UUID) -> KnownDevice | None:
         return None
     if len(_known) >= DEVICES_REMEMBERED:
         _known.clear()
-    known = KnownDevice(
-        number=device.number,
-        device_id=device_id,
-        user_id=device.user_id,
-        connected_at=device.connected_at,
-        is_suspended=device.suspended_at is not None,
-        secret=sealing.unseal(bytes(device.sealed_secret), device_id=device_id),
-    )
+    known = known_as(device)
     _known[device_id] = (now + rules.DEVICE_CACHED.total_seconds(), known)
     return known
+
+
+def known_as(device: Device) -> KnownDevice:
+    """What a request needs to know of this row."""
+    return KnownDevice(
+        number=device.number,
+        device_id=device.device_id,
+        user_id=device.user_id,
+        earliest=rules.earliest(connected_at=device.connected_at, received_at=device.received_at),
+        is_suspended=device.suspended_at is not None,
+        is_lost=device.lost_at is not None,
+        secret=sealing.unseal(bytes(device.sealed_secret), device_id=device.device_id),
+        next_secret=_unsealed_next(device),
+        next_until=device.next_until,
+    )
+
+
+def _unsealed_next(device: Device) -> bytes | None:
+    return sealing.unseal(bytes(device.sealed_next), device_id=device.device_id) if device.sealed_next else None

@@ -17,6 +17,36 @@ class DeviceConnected(DomainEvent, key="device_id"):
 
 
 @dataclass(frozen=True, kw_only=True)
+class CalibrationDue(DomainEvent, key="device_id"):
+    """A device of this person wants to be calibrated since `due_at`."""
+
+    device_id: UUID
+    user_id: UUID
+    kind: str
+    due_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceCalibrated(DomainEvent, key="device_id"):
+    """What a device has `measured` since `valid_from` is to be read by this calibration."""
+
+    device_id: UUID
+    user_id: UUID
+    measured: str
+    calibration: int
+    valid_from: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceHandedOn(DomainEvent, key="device_id"):
+    """A device went to another owner, where it is the device `received_as`; what it measured before stays."""
+
+    device_id: UUID
+    user_id: UUID
+    received_as: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
 class HealthMetricRecorded(DomainEvent, key="user_id"):
     """A batch brought `count` new readings, measured between `first_at` and `last_at`."""
 
@@ -27,6 +57,40 @@ class HealthMetricRecorded(DomainEvent, key="user_id"):
     first_at: datetime
     last_at: datetime
     count: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class HealthMetricWithdrawn(DomainEvent, key="user_id"):
+    """A person has changed or deleted what they had entered by hand: that batch is not there any more."""
+
+    batch_id: UUID
+    user_id: UUID
+    device_id: UUID
+    streams: list[str]
+    first_at: datetime
+    last_at: datetime
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class MedicalAlertTriggered(DomainEvent, key="user_id"):
+    """What is measured of a person went beyond a bound; once for each episode.
+
+    `ignores_quiet_hours`: a critical one reaches its person at night too.
+    """
+
+    alert_id: UUID
+    user_id: UUID
+    severity: str
+    ignores_quiet_hours: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class MedicalAlertEscalated(DomainEvent, key="user_id"):
+    """A critical alert was not acknowledged in time: the person's emergency contact is written to."""
+
+    alert_id: UUID
+    user_id: UUID
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,8 @@
 
 from django.utils.timezone import now
 
-from contexts.health import devices, events, rules
+from contexts.health import alerting, calibrating, devices, escalating, events, rules, watching
+from contexts.health.episodes import Rule
 from contexts.identity import events as identity
 from contexts.identity import services as identity_services
 from kernel import personal_data
@@ -27,6 +28,36 @@ def look_again_for_consent(event: events.DeviceConnected, has_consent: bool) -> 
     """A device that was connected at the moment when consent was withdrawn is suspended like the others."""
     if not has_consent:
         devices.suspend_devices(user_id=event.user_id, at=now())
+
+
+@on(events.DeviceConnected)
+def check_calibration_and_synchronisation(event: events.DeviceConnected) -> None:
+    """A device that has just been connected learns whether it wants to be calibrated and what to send (HE-1)."""
+    calibrating.begin(device_id=event.device_id, at=now())
+
+
+def _watched(event: events.HealthMetricRecorded | events.HealthMetricWithdrawn) -> list[Rule]:
+    return watching.rules_for(user_id=event.user_id, streams=event.streams)
+
+
+@on(events.HealthMetricRecorded, events.HealthMetricWithdrawn, asks=_watched, isolation="read committed")
+def watch_readings(event: events.HealthMetricRecorded | events.HealthMetricWithdrawn, watched: list[Rule]) -> None:
+    """Readings have come, late ones too, or gone: a person's alerts follow them (HE-5)."""
+    alerting.evaluate(
+        user_id=event.user_id, watched=watched, first_at=event.first_at, last_at=event.last_at, at=now()
+    )
+
+
+def _name_of(event: events.MedicalAlertEscalated) -> str | None:
+    person = identity_services.get_member(user_id=event.user_id)
+    return person.display_name if person else None
+
+
+@on(events.MedicalAlertEscalated, asks=_name_of)
+def write_to_emergency_contact(event: events.MedicalAlertEscalated, name: str | None) -> None:
+    """An alert has waited too long: whom its person has named is written to (HE-5)."""
+    if name is not None:
+        escalating.write_to_contact(user_id=event.user_id, name=name)
 
 
 def _hand_out(event: identity.UserExportRequested) -> dict[str, int]:

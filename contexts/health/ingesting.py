@@ -16,9 +16,11 @@ import psycopg
 from django.db import IntegrityError, connections
 
 from contexts.health import events, rules
-from contexts.health.decoding import Columns, Rejection, decode
-from contexts.health.devices import ConsentRequired, KnownDevice, look_again
-from contexts.health.rules import Stream
+from contexts.health.admission import admitted
+from contexts.health.columns import Columns, Rejection, names_of
+from contexts.health.decoding import decode, decode_columns
+from contexts.health.devices import ConsentRequired, DeviceLost, KnownDevice, look_again
+from contexts.health.inflating import inflated
 from contexts.health.signatures import DeviceUnknown
 from kernel.bus import publish
 from kernel.databases import require_unit_of_work, sqlstate_of, unit_of_work
@@ -32,7 +34,7 @@ MARK_BITS = 2**31 - 1
 _STORE = """
     WITH live AS (
         SELECT FROM health_device
-        WHERE number = %(device)s::integer AND revoked_at IS NULL AND suspended_at IS NULL
+        WHERE number = %(device)s::integer AND revoked_at IS NULL AND suspended_at IS NULL AND lost_at IS NULL
     ), stored AS (
         INSERT INTO health_reading (time, value, device_number, sequence, mark, stream)
         SELECT time, value, %(device)s::integer, sequence, %(mark)s::integer, stream
@@ -69,31 +71,47 @@ class Receipt:
     rejected: list[Rejection]
 
 
-def record_readings(*, body: bytes, by: KnownDevice, at: datetime) -> Receipt:
+JSON = "application/json"
+COLUMNS = "application/vnd.stayer.columns+json"
+"""The compact form: streams as columns of steps and values."""
+
+DECODERS = {JSON: decode, COLUMNS: decode_columns}
+
+
+def record_readings(*, body: bytes, by: KnownDevice, at: datetime, form: str = JSON, encoding: str = "") -> Receipt:
     """Store what is new in a signed request; when this returns, nothing accepted can be lost any more.
 
-    Raises `BadJson` and `InvalidInput` for a body that is no batch at all, `ConsentRequired` without consent.
+    `form` is one of `DECODERS`, `encoding` the Content-Encoding. Raises `BadJson` and `InvalidInput` for a body that
+    is no batch at all, `ConsentRequired` without consent, `TooBusy` when too much is in hand already.
     """
     if by.is_suspended:
         raise ConsentRequired(purpose=rules.PURPOSE)
-    columns, rejected = decode(
-        body, earliest=rules.earliest(connected_at=by.connected_at), latest=rules.latest(at=at)
-    )
-    if not columns.times:
-        return Receipt(0, 0, rejected)
+    if by.is_lost:
+        raise DeviceLost
+    with admitted(by.number):
+        columns, rejected = DECODERS[form](
+            inflated(body, encoding=encoding), earliest=by.earliest, latest=rules.latest(at=at)
+        )
+        accepted = store(columns=columns, by=by, at=at) if len(columns) else 0
+        return Receipt(accepted, len(columns) - accepted, rejected)
+
+
+def store(*, columns: Columns, by: KnownDevice, at: datetime) -> int:
+    """Store what is new of these readings; returns how many that is."""
     try:
-        accepted = store_batch(columns=columns, by=by, at=at, statement=STORE_NEW)
+        return store_batch(columns=columns, by=by, at=at, statement=STORE_NEW)
     except IntegrityError as error:
         if sqlstate_of(error) != UNIQUE_VIOLATION:
             raise
-        accepted = store_batch(columns=columns, by=by, at=at, statement=STORE_MISSING)
-    return Receipt(accepted, len(columns.times) - accepted, rejected)
+        return store_batch(columns=columns, by=by, at=at, statement=STORE_MISSING)
 
 
 @unit_of_work("health", isolation="read committed")
-def store_batch(*, columns: Columns, by: KnownDevice, at: datetime, statement: str) -> int:
+def store_batch(
+    *, columns: Columns, by: KnownDevice, at: datetime, statement: str, batch_id: UUID | None = None
+) -> int:
     """Store the readings that are not there yet and announce them; returns how many these were."""
-    batch_id = uuid7()
+    batch_id = batch_id or uuid7()
     values = _parameters(columns, by=by, at=at, batch_id=batch_id)
     count, first_at, last_at, is_live = _run(statement, values)
     if not is_live:
@@ -106,7 +124,7 @@ def store_batch(*, columns: Columns, by: KnownDevice, at: datetime, statement: s
                 batch_id=batch_id,
                 user_id=by.user_id,
                 device_id=by.device_id,
-                streams=sorted(Stream(number).name for number in set(columns.streams)),
+                streams=names_of(columns.streams),
                 first_at=first_at,
                 last_at=last_at,
                 count=count,
@@ -131,7 +149,10 @@ def _parameters(columns: Columns, *, by: KnownDevice, at: datetime, batch_id: UU
 
 def _refusal(by: KnownDevice) -> Refused:
     """Why a device that was remembered as good may store nothing: it was let go, or suspended, a moment ago."""
-    return DeviceUnknown() if look_again(by) is None else ConsentRequired(purpose=rules.PURPOSE)
+    device = look_again(by)
+    if device is None:
+        return DeviceUnknown()
+    return DeviceLost() if device.is_lost else ConsentRequired(purpose=rules.PURPOSE)
 
 
 def _run(statement: str, values: dict[str, Any]) -> tuple[int, datetime, datetime, bool]:

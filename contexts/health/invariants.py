@@ -40,23 +40,50 @@ def implausible_readings_are_quarantined() -> str:
     return f"SELECT device_number, stream, time FROM health_reading WHERE quarantined = ({plausible})"
 
 
-@invariant("health", "H6", "Every batch is of a device, and a device has one owner")
+@invariant("health", "H6", "Every batch is of a device, and of its owner's time with it")
 def batches_have_a_device() -> str:
-    """Readings belong to a person through their device, for good."""
+    """A row of devices has one owner; a device that was handed on brings them nothing from before."""
     return """
-        SELECT batch_id FROM health_batch LEFT JOIN health_device ON number = device_number WHERE number IS NULL
+        SELECT batch_id FROM health_batch LEFT JOIN health_device ON number = device_number
+        WHERE number IS NULL OR first_at < received_at
     """
 
 
 @invariant("health", "H7", "No reading is from the future, or from long before its device was connected")
 def readings_are_of_their_time() -> str:
-    """A batch's span bounds its readings, so batches suffice."""
+    """A batch's span bounds its readings, so batches suffice. People may enter what was long ago."""
     ahead = rules.CLOCK_AHEAD.total_seconds()
     before = rules.RECORDED_BEFORE.total_seconds()
     return f"""
         SELECT batch_id FROM health_batch JOIN health_device ON number = device_number
         WHERE last_at > recorded_at + interval '{ahead} seconds'
-           OR first_at < connected_at - interval '{before} seconds'
+           OR (kind <> '{rules.OWN_SOURCE}' AND first_at < connected_at - interval '{before} seconds')
+    """
+
+
+@invariant("health", "HE-2", "An entry's reading is there as it was last said, and a deleted one's is not")
+def entries_have_their_readings() -> str:
+    """One reading for each entry that is not deleted, and none of a person's own source beside these."""
+    return f"""
+        SELECT entry.entry_id, reading.time
+        FROM (SELECT * FROM health_entry WHERE deleted_at IS NULL) AS entry
+        FULL JOIN (
+            SELECT user_id, number, reading.* FROM health_device
+            JOIN health_reading AS reading ON device_number = number WHERE kind = '{rules.OWN_SOURCE}'
+        ) AS reading USING (user_id, stream, time, sequence)
+        WHERE entry.entry_id IS NULL OR reading.time IS NULL OR entry.value <> reading.value
+    """
+
+
+@invariant("health", "H5", "An episode is one alert: no two of a rule and person share an instant")
+def alerts_do_not_overlap() -> str:
+    """Those that later readings have dissolved, or whose rule has changed, do not count."""
+    return """
+        SELECT one.alert_id, other.alert_id AS other_id
+        FROM health_alert AS one JOIN health_alert AS other
+          ON other.user_id = one.user_id AND other.rule = one.rule AND other.rule_version = one.rule_version
+         AND other.alert_id > one.alert_id AND other.began_at <= one.last_at AND one.began_at <= other.last_at
+        WHERE one.reason NOT IN ('superseded', 'rule_gone') AND other.reason NOT IN ('superseded', 'rule_gone')
     """
 
 

@@ -1,17 +1,24 @@
 """Looking at what was measured: by batch, by time, and averaged over buckets for the person it was measured on."""
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 from uuid import UUID
 
+import numpy as np
 from django.db import connections
-from django.db.models import Avg, Count, Max, Min
+from django.db.models import Avg, Count, Max, Min, QuerySet
+from numpy.typing import NDArray
 from timescale.db.models.expressions import TimeBucket
 
 from contexts.health import rules
+from contexts.health.calibrating import curves_of
+from contexts.health.catalogue import METRICS
+from contexts.health.columns import microseconds_of
 from contexts.health.events import MedicalDataRead
-from contexts.health.models import Access, Device, Reading
+from contexts.health.models import Access, Batch, Device, Reading
 from contexts.health.rules import Stream
 from kernel.access import MfaRequired, Principal
 from kernel.bus import publish
@@ -50,10 +57,12 @@ def heart_rate_of(
             most=rules.MAX_POINTS,
         )
     note_access(subject_id=user_id, stream=Stream.heart_rate, since=since, until=until, by=by, at=at)
+    numbers = _devices_of(user_id)
+    value = curves_of(numbers, [Stream.heart_rate]).expression()
     points = (
-        _readings_of(user_id, [Stream.heart_rate], since=since, until=until)
+        _readings_of(numbers, [Stream.heart_rate], since=since, until=until)
         .values(bucket=TimeBucket("time", width))
-        .annotate(avg=Avg("value"), min=Min("value"), max=Max("value"), count=Count("*"))
+        .annotate(avg=Avg(value), min=Min(value), max=Max(value), count=Count("*"))
         .order_by("bucket")
     )
     return [
@@ -63,15 +72,19 @@ def heart_rate_of(
 
 @unit_of_work("health")
 def note_access(
-    *, subject_id: UUID, stream: Stream, since: datetime, until: datetime, by: Principal, at: datetime
+    *, subject_id: UUID, stream: Stream | str | None, since: datetime, until: datetime, by: Principal, at: datetime
 ) -> None:
-    """Write down who looks at whose medical data. Without a recent second factor nobody does: `MfaRequired`."""
+    """Write down who looks at whose medical data: of one stream, of another name, or of those entered by hand.
+
+    Without a recent second factor nobody does: `MfaRequired`.
+    """
     if by.mfa_at is None:
         raise MfaRequired
+    measured = stream.name if isinstance(stream, Stream) else stream or rules.OWN_SOURCE
     access = Access.objects.create(
         by=by.user_id,
         subject_id=subject_id,
-        stream=stream.name,
+        stream=measured,
         since=since,
         until=until,
         mfa_at=by.mfa_at,
@@ -84,7 +97,7 @@ def note_access(
             access_id=access.access_id,
             user_id=subject_id,
             by=by.user_id,
-            measured=stream.name,
+            measured=measured,
             mfa_at=by.mfa_at,
             app_id=by.app_id,
             occurred_at=at,
@@ -92,26 +105,124 @@ def note_access(
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """One plausible reading as it is to be read: corrected by the calibration of that version, if there is one."""
+
+    stream: Stream
+    time: datetime
+    sequence: int
+    value: float
+    device_number: int
+    calibration: int | None
+
+
 def readings_between(
     *, user_id: UUID, streams: list[Stream], since: datetime, until: datetime, limit: int
-) -> list[Reading]:
+) -> list[Measured]:
     """A person's plausible readings in order of time, at most `limit`; go on from the last one's time for more."""
-    found = _readings_of(user_id, streams, since=since, until=until)
-    return list(found.order_by("time", "stream", "sequence")[:limit])
+    numbers = _devices_of(user_id)
+    found = _readings_of(numbers, streams, since=since, until=until)
+    return as_measured(found.order_by("time", "stream", "sequence")[:limit], numbers, streams)
+
+
+def latest_of(*, user_id: UUID, stream: Stream, since: datetime, until: datetime) -> Measured | None:
+    """A person's newest plausible reading of a metric, or none."""
+    numbers = _devices_of(user_id)
+    found = _readings_of(numbers, [stream], since=since, until=until).order_by("-time", "-sequence")[:1]
+    return next(iter(as_measured(found, numbers, [stream])), None)
+
+
+class Series(NamedTuple):
+    """Readings as arrays: microseconds since 2000 by rising time, and values."""
+
+    times: NDArray[np.int64]
+    values: NDArray[np.float64]
+
+
+class SeriesOf:
+    """One metric of a person, all their devices together, calibrated; for those who go through many readings."""
+
+    def __init__(self, user_id: UUID, stream: Stream) -> None:
+        self._numbers = _devices_of(user_id)
+        self._stream = stream
+        self._value = curves_of(self._numbers, [stream]).expression()
+
+    def between(self, since: datetime, until: datetime, *, limit: int | None = None) -> Series:
+        """The readings from `since` up to and with `until`, at most `limit`, in one order always."""
+        rows = self._rows(since, until).order_by("time", "sequence", "device_number").values_list("time", "shown")
+        found = list(rows[:limit])
+        times = np.fromiter((microseconds_of(time) for time, _ in found), np.int64, len(found))
+        return Series(times, np.fromiter((value for _, value in found), np.float64, len(found)))
+
+    def last_time(self, since: datetime, until: datetime, **where: float) -> datetime | None:
+        """When a value was last so (`shown__gte=90`)."""
+        return self._edge(since, until, "-time", where)
+
+    def first_time(self, since: datetime, until: datetime, **where: float) -> datetime | None:
+        """When a value was first so."""
+        return self._edge(since, until, "time", where)
+
+    def _edge(self, since: datetime, until: datetime, order: str, where: dict[str, float]) -> datetime | None:
+        return self._rows(since, until).filter(**where).order_by(order).values_list("time", flat=True).first()
+
+    def _rows(self, since: datetime, until: datetime) -> Any:
+        just_after = until + timedelta(microseconds=1)
+        rows = _readings_of(self._numbers, [self._stream], since=since, until=just_after)
+        return rows.annotate(shown=self._value)
+
+
+def readings_of(
+    *, user_id: UUID, stream: Stream, since: datetime, until: datetime, by: Principal, at: datetime
+) -> QuerySet[Reading]:
+    """The rows behind a person's look at one metric; the look is written down before."""
+    if until <= since:
+        raise InvalidInput("The range ends before it begins.", field="to", code="range_empty")
+    note_access(subject_id=user_id, stream=stream, since=since, until=until, by=by, at=at)
+    return _readings_of(_devices_of(user_id), [stream], since=since, until=until)
+
+
+def as_measured(rows: Iterable[Reading], device_numbers: Iterable[int], streams: list[Stream]) -> list[Measured]:
+    """Rows as they are to be read. What is stored is what was measured."""
+    curves = curves_of(device_numbers, streams)
+    measured = []
+    for row in rows:
+        curve = curves.at(device_number=row.device_number, stream=row.stream, time=row.time)
+        measured.append(
+            Measured(
+                stream=Stream(row.stream),
+                time=row.time,
+                sequence=row.sequence,
+                value=curve.corrected(row.value) if curve else row.value,
+                device_number=row.device_number,
+                calibration=curve.version if curve else None,
+            )
+        )
+    return measured
+
+
+def shown(stream: Stream, value: float, *, unit: str) -> float:
+    """A stored value in a unit that its metric accepts; raises `InvalidInput` for another one."""
+    way = METRICS[stream].way(unit)
+    if way is None:
+        raise InvalidInput("This metric is not measured in that unit.", field="unit", code="unknown_unit")
+    return float(f"{way.from_stored(value):.12g}")
 
 
 def readings_of_batches(batch_ids: list[UUID]) -> dict[UUID, list[tuple[Stream, datetime, float, int]]]:
     """The plausible readings that each batch brought, in order of time; an unknown batch is absent."""
     found: dict[UUID, list[tuple[Stream, datetime, float, int]]] = defaultdict(list)
+    curves = curves_of(Batch.objects.filter(batch_id__in=batch_ids).values_list("device_number", flat=True))
     with connections[alias_of("health")].cursor() as cursor:
         cursor.execute(_OF_BATCHES, [list(Stream), batch_ids])
-        for batch_id, stream, time, value, sequence in cursor:
+        for batch_id, number, stream, time, value, sequence in cursor:
+            value = curves.corrected(device_number=number, stream=stream, time=time, value=value)
             found[batch_id].append((Stream(stream), time, value, sequence))
     return dict(found)
 
 
 _OF_BATCHES = """
-    SELECT batch.batch_id, reading.stream, reading.time, reading.value, reading.sequence
+    SELECT batch.batch_id, batch.device_number, reading.stream, reading.time, reading.value, reading.sequence
     FROM health_batch AS batch
     JOIN health_reading AS reading
       ON reading.device_number = batch.device_number AND reading.stream = ANY (%s::smallint[])
@@ -122,8 +233,14 @@ _OF_BATCHES = """
 """
 
 
-def _readings_of(user_id: UUID, streams: list[Stream], *, since: datetime, until: datetime):  # type: ignore[no-untyped-def]
-    numbers = list(Device.objects.filter(user_id=user_id).values_list("number", flat=True))
+def _devices_of(user_id: UUID) -> list[int]:
+    """Every device a person has or had, the source of their own entries among them."""
+    return list(Device.objects.filter(user_id=user_id).values_list("number", flat=True))
+
+
+def _readings_of(
+    device_numbers: list[int], streams: list[Stream], *, since: datetime, until: datetime
+) -> QuerySet[Reading]:
     return Reading.objects.filter(
-        device_number__in=numbers, stream__in=streams, time__gte=since, time__lt=until, quarantined=False
+        device_number__in=device_numbers, stream__in=streams, time__gte=since, time__lt=until, quarantined=False
     )

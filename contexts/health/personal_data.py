@@ -5,9 +5,24 @@ from uuid import UUID
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from contexts.health.models import Access, Batch, Device, Reading
+from contexts.health.models import (
+    Access,
+    Alert,
+    AlertComment,
+    AlertRule,
+    Batch,
+    Calibration,
+    Certification,
+    Device,
+    EmergencyContact,
+    Enrolment,
+    Entry,
+    EntryVersion,
+    NormVersion,
+    Reading,
+)
 from kernel.databases import unit_of_work
-from kernel.personal_data import Data, Keep, Owned
+from kernel.personal_data import Data, Keep, NotPersonal, Owned
 
 
 def _of_own_devices(user_id: UUID) -> Q:
@@ -17,7 +32,17 @@ def _of_own_devices(user_id: UUID) -> Q:
 DATA: Data = {
     Batch: Owned(by=_of_own_devices),
     Reading: Owned(by=_of_own_devices),
-    Device: Owned(by="user_id", leave_out=("sealed_secret",)),
+    EntryVersion: Owned(by="user_id"),
+    Entry: Owned(by="user_id"),
+    Calibration: Owned(by=_of_own_devices),
+    Certification: Owned(by=_of_own_devices),
+    AlertComment: Owned(by="user_id"),
+    Alert: Owned(by="user_id"),
+    AlertRule: Owned(by="user_id"),
+    EmergencyContact: Owned(by="user_id"),
+    NormVersion: NotPersonal("Bounds of what is normal for everybody, and which reviewer wrote them."),
+    Device: Owned(by="user_id", leave_out=("sealed_secret", "sealed_next", "handover_digest")),
+    Enrolment: Owned(by="user_id", leave_out=("code_digest",)),
     Access: Owned(
         by=("subject_id", "by"),
         erase=Keep("Who looked at whose medical data stays written, by identifiers alone."),
@@ -27,5 +52,6 @@ DATA: Data = {
 
 @unit_of_work("health")
 def before_erasing(user_id: UUID) -> None:
-    """Let the devices go first: from here on nothing can be added to what is being erased."""
+    """Let devices and codes go first: from here on nothing can be added to what is being erased."""
+    Enrolment.objects.filter(user_id=user_id).delete()
     Device.objects.filter(user_id=user_id, revoked_at=None).update(revoked_at=Now())

@@ -1,7 +1,10 @@
 """Health's numbers and pure decisions."""
 
-from datetime import datetime, timedelta
-from enum import IntEnum
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from contexts.health.catalogue import METRICS
+from contexts.health.catalogue import Stream as Stream
 
 PURPOSE = "health_processing"
 """What a person must have agreed to before anything of their health is taken in."""
@@ -12,11 +15,38 @@ WITHDRAWN_WITHIN = timedelta(seconds=5)
 MAX_DEVICES = 20
 """Devices a person has connected at one time."""
 
+OWN_SOURCE = "own_entries"
+"""The kind of device that stands for a person's own entries."""
+
+EARLIEST_ENTRY = datetime(1900, 1, 1, tzinfo=UTC)
+"""A person may enter what was measured long ago."""
+
 MAX_BATCH = 5_000
 """Readings in one request."""
 
+MAX_COLUMNS = 50_000
+"""Readings in one request of the compact form."""
+
+MAX_STREAMS = 100
+"""Streams in one request of the compact form; a stream may be told in several parts."""
+
+LONGEST_STEP_US = 2**46
+"""Between two readings of the compact form: more than two years, and no sum of such steps can overflow."""
+
 MAX_BODY_BYTES = 1_500_000
-"""5,000 readings take about 450 kB; the rest is for indented JSON."""
+"""5,000 readings take about 450 kB; the rest is for indented JSON. Of a compressed body as it travels."""
+
+MAX_INFLATED_BYTES = 4_000_000
+"""Of a compressed body once it is unpacked."""
+
+TAKEN_AT_ONCE = 8
+"""Requests of devices that one process decodes and stores at the same moment; more are asked to come again."""
+
+REQUESTS_A_SECOND = 100
+"""Of one device in one process, in the long run."""
+
+REQUESTS_AT_ONCE = 6_000
+"""Of one device in one process: a minute's worth, for whoever has been out of reach."""
 
 CLOCK_AHEAD = timedelta(minutes=5)
 """How far a device's clock may run ahead of ours."""
@@ -33,29 +63,24 @@ NONCE_KEPT = timedelta(minutes=11)
 DEVICE_CACHED = timedelta(seconds=5)
 """How long a process goes on believing in a device it has looked up: a revocation takes effect within this time."""
 
-POSSIBLE = (0.0, 65_535.0)
-"""What a sensor can say at all (unsigned 16-bit characteristics). Anything else is a malformed reading."""
+CODE_LASTS = timedelta(minutes=10)
+"""How long a code connects a device."""
 
+CODE_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+"""Crockford's base 32: nothing in it looks like something else in it."""
 
-class Stream(IntEnum):
-    """What a device measures. The numbers are stored: never change them."""
+CODE_LENGTH = 8
+"""40 bits."""
 
-    heart_rate = 1
-    """beats per minute"""
-    rr_interval = 2
-    """milliseconds between two beats"""
-    battery = 3
-    """per cent"""
-    sensor_contact = 4
-    """1 while the sensor touches the skin, else 0"""
+CODE_LOOKS_LIKE = str.maketrans({"O": "0", "I": "1", "L": "1", "-": "", " ": ""})
 
+REDEEMED_AT_MOST = "10000/h"
+"""Codes that all the world together may try: with a thousand codes open, an hour of it finds one in 100,000 times."""
 
-PLAUSIBLE: dict[Stream, tuple[float, float]] = {
-    Stream.heart_rate: (40, 220),
-    Stream.rr_interval: (60_000 // 220, 60_000 // 40),
-    Stream.battery: (0, 100),
-    Stream.sensor_contact: (0, 1),
-}
+NEXT_SECRET_WAITS = timedelta(minutes=10)
+"""How long a new secret may wait for its first use; unused by then it lapses, and the old one stays."""
+
+PLAUSIBLE: dict[Stream, tuple[float, float]] = {stream: metric.plausible for stream, metric in METRICS.items()}
 """What a living person and a working device can show. Outside of it a reading is kept, but in quarantine (WO-3)."""
 
 BUCKETS: dict[str, timedelta] = {
@@ -77,9 +102,105 @@ MAX_POINTS = 5_000
 """Buckets in one answer."""
 
 
-def earliest(*, connected_at: datetime) -> datetime:
-    """The earliest instant at which a device may have measured."""
-    return connected_at - RECORDED_BEFORE
+class DeviceKind(StrEnum):
+    """What is worn or stood on."""
+
+    HEART_RATE_STRAP = "heart_rate_strap"
+    CHEST_STRAP = "chest_strap"
+    ARMBAND = "armband"
+    WATCH = "watch"
+    RING = "ring"
+    PHONE = "phone"
+    SCALE = "scale"
+    BODY_COMPOSITION_SCALE = "body_composition_scale"
+    BLOOD_PRESSURE_MONITOR = "blood_pressure_monitor"
+    PULSE_OXIMETER = "pulse_oximeter"
+    THERMOMETER = "thermometer"
+    GLUCOSE_METER = "glucose_meter"
+    GLUCOSE_SENSOR = "glucose_sensor"
+    SPIROMETER = "spirometer"
+    ECG_RECORDER = "ecg_recorder"
+    SLEEP_TRACKER = "sleep_tracker"
+    POWER_METER = "power_meter"
+    SPEED_SENSOR = "speed_sensor"
+    CADENCE_SENSOR = "cadence_sensor"
+    FOOT_POD = "foot_pod"
+    TREADMILL = "treadmill"
+    BIKE_TRAINER = "bike_trainer"
+    ROWING_MACHINE = "rowing_machine"
+    BRIDGE = "bridge"
+    OTHER = "other"
+
+
+CALIBRATED_EVERY: dict[str, timedelta] = {
+    DeviceKind.SCALE: timedelta(days=365),
+    DeviceKind.BODY_COMPOSITION_SCALE: timedelta(days=365),
+    DeviceKind.BLOOD_PRESSURE_MONITOR: timedelta(days=730),
+    DeviceKind.THERMOMETER: timedelta(days=365),
+    DeviceKind.SPIROMETER: timedelta(days=30),
+    DeviceKind.POWER_METER: timedelta(days=90),
+    DeviceKind.TREADMILL: timedelta(days=365),
+}
+"""How long a calibration is good for, by the kind of device. Kinds that are absent need none from their owner."""
+
+HANDOVER_LASTS = timedelta(hours=24)
+"""How long a code to take a device over is good for."""
+
+MAX_CERTIFICATIONS = 20
+"""Of one device."""
+
+MAX_CALIBRATIONS = 200
+"""Of one device, all versions of all streams."""
+
+MAX_CURVE_POINTS = 32
+"""Of one calibration."""
+
+NORMS_CACHED = timedelta(seconds=5)
+"""How long a process goes on judging by the norms it has read."""
+
+LATEST_WITHIN = timedelta(days=30)
+"""How old a person's latest reading may be to be judged without naming a value."""
+
+NEWS_FOR = timedelta(hours=48)
+"""How old a reading may be when it arrives to raise an alert; what is older is history."""
+
+ALERTS = "alerts"
+"""What an access row says was looked at."""
+
+MAX_ALERT_RULES = 50
+"""Of one person."""
+
+MAX_COMMENTS = 100
+"""On one alert."""
+
+SNOOZE_MINUTES = (5, 24 * 60)
+ESCALATION_MINUTES = (5, 24 * 60)
+ESCALATES_AFTER = timedelta(minutes=15)
+"""How long an alert waits to be acknowledged where its person has not said otherwise."""
+
+ANOMALIES_WITHIN = timedelta(days=31)
+"""The longest range that is looked through for oddities at once."""
+
+MAX_ANOMALY_READINGS = 20_000
+"""The most readings that are looked through at once."""
+
+
+def earliest(*, connected_at: datetime, received_at: datetime | None = None) -> datetime:
+    """The earliest instant at which it may have measured its owner: what it measured on another is not theirs."""
+    return connected_at - RECORDED_BEFORE if received_at is None else received_at
+
+
+def calibration_due(*, kind: str, connected_at: datetime, calibrated_at: datetime | None) -> datetime | None:
+    """When a device wants to be calibrated next; one that never was, from the beginning. None: never."""
+    lasts = CALIBRATED_EVERY.get(kind)
+    if lasts is None:
+        return None
+    return connected_at if calibrated_at is None else calibrated_at + lasts
+
+
+def code_as_typed(text: str) -> str:
+    """A code as it was given out, from the way somebody typed it."""
+    return text.upper().translate(CODE_LOOKS_LIKE)
 
 
 def latest(*, at: datetime) -> datetime:

@@ -11,7 +11,7 @@ from kernel.services import service
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """One measured value of a stream, in the stream's unit; equal times are told apart by `sequence`."""
+    """One value of a stream as it is to be read, calibrated, in its stored unit; equal times differ by `sequence`."""
 
     stream: str
     time: datetime
@@ -29,10 +29,7 @@ def get_readings(
     """
     wanted = [Stream[name] for name in streams if name in Stream.__members__]
     found = measurements.readings_between(user_id=user_id, streams=wanted, since=since, until=until, limit=limit)
-    return [
-        Reading(stream=Stream(row.stream).name, time=row.time, value=row.value, sequence=row.sequence)
-        for row in found
-    ]
+    return [Reading(stream=row.stream.name, time=row.time, value=row.value, sequence=row.sequence) for row in found]
 
 
 @service

@@ -16,11 +16,12 @@ from typing import Any
 from uuid import UUID
 
 import redis
+from django.utils.timezone import now
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from contexts.health import rules
-from contexts.health.devices import KnownDevice, known_device
+from contexts.health.devices import KnownDevice, known_device, look_again, take_over
 from kernel.access import NotSignedIn, Policy
 from kernel.databases import redis_client
 from kernel.errors import TryAgain
@@ -74,14 +75,33 @@ class DeviceSignature(BaseAuthentication):
         if device is None:
             raise DeviceUnknown
         body = read_body(request._request, limit=rules.MAX_BODY_BYTES)
-        expected = sign(device.secret, request.method or "", request.path, body, seconds, nonce)
-        if not hmac.compare_digest(expected, signature):
-            raise SignatureInvalid
+
+        def is_by(secret: bytes | None) -> bool:
+            if secret is None:
+                return False
+            expected = sign(secret, request.method or "", request.path, body, seconds, nonce)
+            return hmac.compare_digest(expected, signature)
+
+        used_next = False
+        if not is_by(device.secret):
+            # The key may have been rotated in another process since this one looked at the device.
+            device = look_again(device)
+            if device is None:
+                raise DeviceUnknown
+            used_next = not is_by(device.secret)
+            if used_next and not (is_by(device.next_secret) and not _has_lapsed(device)):
+                raise SignatureInvalid
         _spend(nonce, device_id=device_id)
+        if used_next and device.next_secret is not None:
+            take_over(device_id=device.device_id, secret=device.next_secret)
         return DevicePrincipal(device), body
 
     def authenticate_header(self, request: Request) -> str:
         return "Device"
+
+
+def _has_lapsed(device: KnownDevice) -> bool:
+    return device.next_until is None or device.next_until <= now()
 
 
 def sign(secret: bytes, method: str, path: str, body: bytes, seconds: str, nonce: str) -> str:
