@@ -1,10 +1,11 @@
-"""A live session over a WebSocket: what has been so far, then every change as a numbered frame."""
+"""What goes on, over WebSockets: a live session in numbered frames, and how far an archive has been read."""
 
 from uuid import UUID
 
 from django.urls import path
 
-from contexts.workout import watching
+from contexts.workout.imports import batches, import_progress
+from contexts.workout.recording import together, watching
 from kernel.access import member
 from kernel.realtime import Socket, in_thread
 
@@ -23,4 +24,49 @@ class LiveSession(Socket):
         await self.send_json(await in_thread(watching.snapshot, session_id=session_id, watcher=watcher))
 
 
-websocket_urlpatterns = [path("sessions/<uuid:session_id>", LiveSession.as_asgi())]
+class GroupWorkoutSocket(Socket):
+    """A group workout live, for those who are invited: who takes part, what they share, their results."""
+
+    access = member
+
+    async def opened(self) -> None:
+        """Join first, then read."""
+        group_id: UUID = self.scope["url_route"]["kwargs"]["group_id"]
+        viewer = self.principal.user_id
+        await in_thread(together.place_of, group_id=group_id, user_id=viewer)
+        await self.join(together.group_of(group_id))
+        shown = await in_thread(together.group_workout_for, group_id=group_id, viewer=viewer)
+        await self.send_json({"type": "snapshot", "group_workout": shown})
+
+
+class MySocket(Socket):
+    """What concerns one athlete alone: invitations to train together."""
+
+    access = member
+
+    async def opened(self) -> None:
+        """Frames follow as they happen."""
+        await self.join(watching.personal_group(self.principal.user_id))
+        await self.send_json({"type": "ready"})
+
+
+class BatchUnderWay(Socket):
+    """How far an archive of the athlete's has been read; each frame says all, so a lost one does no harm."""
+
+    access = member
+
+    async def opened(self) -> None:
+        """Join first, then read: no step is missed."""
+        batch_id: UUID = self.scope["url_route"]["kwargs"]["batch_id"]
+        ours = {"batch_id": batch_id, "by": self.principal.user_id}
+        await in_thread(batches.own_batch, **ours)
+        await self.join(import_progress.group_of(batch_id))
+        await self.send_json(await in_thread(batches.snapshot, **ours))
+
+
+websocket_urlpatterns = [
+    path("sessions/<uuid:session_id>", LiveSession.as_asgi()),
+    path("group-workouts/<uuid:group_id>", GroupWorkoutSocket.as_asgi()),
+    path("me", MySocket.as_asgi()),
+    path("imports/batches/<uuid:batch_id>", BatchUnderWay.as_asgi()),
+]

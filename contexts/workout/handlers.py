@@ -4,9 +4,13 @@ from contexts.health import events as health
 from contexts.health import services as health_services
 from contexts.identity import events as identity
 from contexts.social import events as social
-from contexts.workout import events, sampling, watching
+from contexts.workout import events, tasks
+from contexts.workout.outdoors import efforts
+from contexts.workout.plans import following
+from contexts.workout.recording import sampling, together, watching
 from kernel import personal_data
 from kernel.bus import on, publish
+from kernel.databases import run_after_commit
 
 
 def _readings_of_sessions(event: health.HealthMetricRecorded) -> list[health_services.Reading]:
@@ -23,10 +27,50 @@ def take_readings_into_sessions(event: health.HealthMetricRecorded, readings: li
         sampling.take_readings(by=event.user_id, readings=readings, at=event.occurred_at)
 
 
+@on(events.WorkoutCompleted)
+def wake_analysis(event: events.WorkoutCompleted) -> None:
+    """A new session is analysed at once; without this wake-up within seconds."""
+    run_after_commit(tasks.analyse_sessions.delay, once="analysis")
+
+
+@on(events.WorkoutCompleted)
+def show_result_to_group(event: events.WorkoutCompleted) -> None:
+    """Who trained together sees each other's results as they come in."""
+    together.tell_result(session_id=event.session_id)
+
+
+@on(events.GroupWorkoutCreated)
+def tell_invited(event: events.GroupWorkoutCreated) -> None:
+    """Those invited hear so on their sockets."""
+    for user_id in event.invited:
+        watching.tell_person(
+            user_id,
+            {
+                "type": "invitation",
+                "group_id": event.group_id,
+                "organiser_id": event.organiser_id,
+                "title": event.title,
+                "starts_at": event.starts_at,
+            },
+        )
+
+
+@on(events.WorkoutCompleted)
+def count_for_the_plan(event: events.WorkoutCompleted) -> None:
+    """A session is what a plan asked for on that day: its scheduled workout is done."""
+    following.match_session(session_id=event.session_id, by=event.user_id, at=event.occurred_at)
+
+
 @on(social.FriendshipEstablished)
 def let_friends_watch(event: social.FriendshipEstablished) -> None:
     """Friends may follow each other's sessions, as far as these are shared."""
     watching.befriend(user_a=event.user_a, user_b=event.user_b)
+
+
+@on(events.WorkoutCompleted)
+def match_with_segments(event: events.WorkoutCompleted) -> None:
+    """A session that has ended may have gone along segments."""
+    efforts.match_session(session_id=event.session_id, at=event.occurred_at)
 
 
 def _hand_out(event: identity.UserExportRequested) -> dict[str, int]:

@@ -1,7 +1,8 @@
-"""`python -m contexts.workout.recordings`: the bounded child of `read_bounded`."""
+"""`python -m contexts.workout.recordings`: a reader for `read_bounded`, its socket being the standard input."""
 
-import sys
+import os
+import socket
 
-from .bounded import serve
+from .serving import serve
 
-serve(sys.stdin.buffer, sys.stdout.buffer)
+serve(socket.socket(fileno=os.dup(0)))

@@ -1,39 +1,169 @@
 """Reads a recording in a process of its own, with a bound on time and memory: the file comes from a stranger.
 
-The child needs neither Django nor the database; it gets the bytes on its standard input and answers in JSON,
-which cannot carry anything but plain values even if the child were taken over. It imports as little as it can,
-for it starts anew with every file; what only the parent needs is therefore imported where it is used.
+A reader is a process that has imported what reading needs and waits. For each file it has forked, and only the fork
+reads the file: its bounds count from there, what it leaves behind goes with it, a file that kills it kills only it.
+The reader needs neither Django nor the database, and answers in MessagePack, which cannot carry anything but plain
+values even if the fork were taken over; a column travels as its bytes. Readers are kept warm, a few at most, and
+replaced after a failure or many files.
 """
 
 from __future__ import annotations
 
-import json
+import atexit
 import os
-import resource
+import signal
+import socket
+import subprocess
 import sys
-from dataclasses import asdict, dataclass
-from datetime import datetime
-from typing import BinaryIO
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
 
 from . import recording
-from .reading import read
 from .recording import Limits, Reading, Unreadable
 
 SECONDS = 20
 MEMORY = 1 << 30
+"""Beyond what a reader holds before it has seen a file."""
+
 START_UP_S = 10
-"""Granted to the child beyond its processor time, on a busy machine."""
+"""Granted beyond the processor time, on a busy machine."""
+
+KEPT = 2
+"""So many readers wait for the next file; more work at once where more files come at once."""
+
+FILES_EACH = 1_000
+MAX_ANSWER = 512 << 20
+"""Bytes; a million points with all of their streams take less than half of it."""
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), *[os.pardir] * 3))
 
 REFUSALS = {kind.code: kind for kind in Unreadable.__subclasses__()}
 
 
+class Question(msgspec.Struct):
+    """What a reader is asked; `size` bytes of the file follow."""
+
+    filename: str
+    limits: Limits
+    seconds: int
+    memory: int
+    size: int
+
+
 @dataclass(slots=True)
-class _Answer:
+class Answer:
+    """A reading, or the code of a refusal."""
+
     reading: Reading | None = None
     code: str = ""
     detail: str = ""
+
+
+class Reader:
+    """A reader process and the socket to it: asked one file at a time."""
+
+    def __init__(self) -> None:
+        self.socket, theirs = socket.socketpair()
+        with theirs:
+            self.process = subprocess.Popen(
+                [sys.executable, "-s", "-m", __package__],
+                stdin=theirs.fileno(),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                cwd=ROOT,
+                env={"PATH": os.environ.get("PATH", ""), "OPENBLAS_NUM_THREADS": "1"},
+                start_new_session=True,
+            )
+        self.files = 0
+
+    def ask(self, question: Question, data: bytes) -> tuple[int, bytes]:
+        """How the fork ended (as a return code) and what it said. TimeoutError and OSError pass through."""
+        self.files += 1
+        deadline = time.monotonic() + question.seconds + START_UP_S
+        self.socket.settimeout(question.seconds + START_UP_S)
+        asked = msgspec.json.encode(question)
+        self.socket.sendall(len(asked).to_bytes(8, "big") + asked)
+        self.socket.sendall(data)
+        head = self._receive(16, deadline)
+        ended = int.from_bytes(head[:8], "big", signed=True)
+        return ended, self._receive(int.from_bytes(head[8:], "big"), deadline)
+
+    def _receive(self, size: int, deadline: float) -> bytes:
+        received = bytearray(min(size, MAX_ANSWER))
+        view, at = memoryview(received), 0
+        while at < len(received):
+            self.socket.settimeout(max(deadline - time.monotonic(), 0.001))
+            count = self.socket.recv_into(view[at:])
+            if not count:
+                raise ConnectionError
+            at += count
+        return bytes(received)
+
+    def fit_for_more(self) -> bool:
+        """Whether it lives and has not read too many files."""
+        return self.files < FILES_EACH and self.process.poll() is None
+
+    def end(self) -> None:
+        """Ends it and its fork at once."""
+        self.socket.close()
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+class Readers:
+    """Readers that wait for the next file."""
+
+    def __init__(self) -> None:
+        self.idle: list[Reader] = []
+
+    @contextmanager
+    def one(self) -> Iterator[Reader]:
+        """A reader for one file; it is kept for the next unless this one fails."""
+        reader = self._taken() or Reader()
+        kept = False
+        try:
+            yield reader
+            kept = reader.fit_for_more() and len(self.idle) < KEPT
+        finally:
+            if kept:
+                self.idle.append(reader)
+            else:
+                reader.end()
+
+    def _taken(self) -> Reader | None:
+        # Threads may take at the same time: `pop` gives a reader to one of them.
+        with suppress(IndexError):
+            while True:
+                reader = self.idle.pop()
+                if reader.fit_for_more():
+                    return reader
+                reader.end()
+        return None
+
+    def close(self) -> None:
+        """Ends all that wait."""
+        while self.idle:
+            self.idle.pop().end()
+
+    def forget(self) -> None:
+        """After a fork of ours: the readers are the parent's. Ours would keep their sockets from closing with it."""
+        for reader in self.idle:
+            reader.socket.close()
+            # Not our child: nobody here may wait for it.
+            reader.process.returncode = 0
+        self.idle = []
+
+
+readers = Readers()
+atexit.register(readers.close)
+os.register_at_fork(after_in_child=readers.forget)
 
 
 def read_bounded(
@@ -45,64 +175,54 @@ def read_bounded(
     memory: int = MEMORY,
 ) -> Reading:
     """As `read`, but refuses what costs more than `seconds` of processor time or `memory` bytes."""
-    import subprocess
-
     if len(data) > limits.max_bytes:
         raise recording.TooLarge(f"The file is larger than {limits.max_bytes // 1_000_000} MB.")
-    question = {"filename": filename, "limits": asdict(limits), "seconds": seconds, "memory": memory}
+    question = Question(filename=filename, limits=limits, seconds=seconds, memory=memory, size=len(data))
     try:
-        child = subprocess.run(
-            [sys.executable, "-s", "-m", __package__],
-            input=json.dumps(question).encode() + b"\n" + data,
-            capture_output=True,
-            cwd=ROOT,
-            env={"PATH": os.environ.get("PATH", "")},
-            timeout=seconds + START_UP_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as late:
+        with readers.one() as reader:
+            ended, said = reader.ask(question, data)
+    except TimeoutError as late:
         raise recording.TooExpensive from late
-    if child.returncode < 0:  # killed: by the limit on processor time, or for want of memory
+    except OSError as lost:
+        raise recording.ReaderFailed from lost
+    if ended < 0:  # killed: by the limit on processor time, or for want of memory
         raise recording.TooExpensive
-    return _opened(child.stdout)
+    return _opened(said)
+
+
+def packed(answer: Answer) -> bytes:
+    """An answer as it travels."""
+    return msgspec.msgpack.encode(answer, enc_hook=_column_bytes)
+
+
+def _column_bytes(column: Any) -> bytes:
+    if not isinstance(column, np.ndarray):
+        raise NotImplementedError
+    return column.tobytes()
+
+
+def _column(kind: Any, said: Any) -> recording.Values:
+    return np.frombuffer(said, dtype=np.float64)
 
 
 def _opened(envelope: bytes) -> Reading:
-    import msgspec
-
     try:
-        answer = msgspec.json.decode(envelope, type=_Answer)
-    except msgspec.MsgspecError as nonsense:
+        answer = msgspec.msgpack.decode(envelope, type=Answer, dec_hook=_column)
+    except (msgspec.MsgspecError, ValueError) as nonsense:
         raise recording.ReaderFailed from nonsense
     if answer.reading is None:
         raise REFUSALS.get(answer.code, recording.ReaderFailed)(answer.detail)
     return answer.reading
 
 
-def serve(source: BinaryIO, sink: BinaryIO) -> None:
-    """The child: binds itself first, then reads one file and answers."""
-    question = json.loads(source.readline())
-    _bind(question["seconds"], question["memory"])
-    try:
-        reading = read(source.read(), filename=question["filename"], limits=Limits(**question["limits"]))
-        sink.write(_sealed(_Answer(reading=reading)))
-    except Unreadable as refusal:
-        sink.write(_sealed(_Answer(code=refusal.code, detail=refusal.detail)))
-    except MemoryError:
-        sink.write(_sealed(_Answer(code=recording.TooExpensive.code)))
-
-
-def _sealed(answer: _Answer) -> bytes:
-    def plain(value: object) -> object:
-        if isinstance(value, datetime):
-            return value.isoformat()
-        return {name: getattr(value, name) for name in value.__dataclass_fields__}  # type: ignore[attr-defined]
-
-    return json.dumps(answer, default=plain, allow_nan=False).encode()
-
-
-def _bind(seconds: int, memory: int) -> None:
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
-    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+def read_many_bounded(
+    files: Iterable[tuple[bytes, str]],
+    *,
+    limits: Limits = Limits(),  # noqa: B008 (frozen)
+) -> Iterator[Reading | Unreadable]:
+    """Each file's reading or refusal, in order; none shares another's fate."""
+    for data, filename in files:
+        try:
+            yield read_bounded(data, filename=filename, limits=limits)
+        except Unreadable as reason:
+            yield reason

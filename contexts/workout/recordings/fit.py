@@ -1,51 +1,72 @@
 """Reads FIT files: bytes in, columns of records and lists of messages out. Knows the wire, not the meaning.
 
-Source: Garmin FIT protocol. Written for speed where it counts: a run of messages of one definition is
-unpacked at once.
+Source: Garmin FIT protocol. First every message is found, without looking into it: runs of one definition by
+comparing header bytes a stride apart, all at once, and messages in turns by walking from header to header. Then each
+field of all messages of one definition is taken as one numpy column.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
+from array import array
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from struct import Struct, unpack_from
+from functools import cache
+from struct import unpack_from
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from . import fit_profile as profile
-from .recording import Column, CorruptHeader, Flaw, Limits, TooManyPoints
+from .fit_layout import Described, Layout, Octets, Rows, definition_end, developer_fields
+from .recording import CorruptHeader, Flaw, Limits, TooExpensive, TooManyActivities, TooManyPoints, Values
 
 MAGIC = b".FIT"
 CRC_BYTES = 2
-LOOK_AHEAD = 1024
-"""So many messages are compared at once when the length of a run is sought."""
 
-FLUSH_ROWS = 16_384
-"""So many raw rows are held before they become columns: bounds memory."""
+FIRST_LOOK, FURTHEST_LOOK = 16, 65_536
+"""So many headers are compared at once when the length of a run is sought, four times as many each time."""
 
-_CRC_PERIOD = 32_767
-_CRC_NIBBLES = (
-    0x0000, 0xCC01, 0xD801, 0x1400, 0xF001, 0x3C00, 0x2800, 0xE401,
-    0xA001, 0x6C00, 0x7800, 0xB401, 0x5000, 0x9C01, 0x8801, 0x4400,
-)  # fmt: skip
+WALK_BYTES = 16_384
+"""So far messages in turns are followed one by one before a run is sought again."""
+
+MAX_LAYOUTS = 20_000
+MAX_CHAINED = 1_000
+"""No device writes more definitions or descriptions into a file, or more files into one; a stranger may."""
+
+DEFINITION = 16
+"""Headers are sorted by what they announce: the definition of a message, or a message of a local type (0…15)."""
+
+_ANNOUNCED = bytes(
+    header >> 5 & 3 if header & 0x80 else DEFINITION if header & 0x40 else header & 15 for header in range(256)
+)
+
+CRC_PERIOD = 32_767
+CRC_POLYNOMIAL = 0xA001
+
+
+@cache
+def _crc_of_one_bit() -> NDArray[np.uint16]:
+    """What a single bit makes of the CRC, by the number of bits after it."""
+    crc, after = CRC_POLYNOMIAL, np.empty(CRC_PERIOD, np.uint16)
+    for bits in range(CRC_PERIOD):
+        after[bits] = crc
+        crc = crc >> 1 ^ (CRC_POLYNOMIAL if crc & 1 else 0)
+    return after
 
 
 def crc16(data: bytes) -> int:
     """The CRC of FIT (CRC-16/ARC: x¹⁶+x¹⁵+x²+1, reflected, from 0).
 
-    The polynomial is (x+1)·(x¹⁵+x+1), hence x³²⁷⁶⁷ ≡ 1: pieces of 32,767 bytes may be laid over each other by
-    exclusive or before the slow loop starts, so its cost does not grow with the file.
+    A CRC from 0 is the exclusive or of what each bit alone would make of it. The polynomial is (x+1)·(x¹⁵+x+1),
+    hence x³²⁷⁶⁷ ≡ 1: bits 32,767 apart count alike and may be laid over each other first, and so may bytes.
     """
-    first = len(data) % _CRC_PERIOD
-    folded = int.from_bytes(data[:first], "big")
-    for start in range(first, len(data), _CRC_PERIOD):
-        folded ^= int.from_bytes(data[start : start + _CRC_PERIOD], "big")
-    crc = 0
-    for byte in folded.to_bytes(min(len(data), _CRC_PERIOD), "big"):
-        crc ^= byte
-        crc = (crc >> 4) ^ _CRC_NIBBLES[crc & 15]
-        crc = (crc >> 4) ^ _CRC_NIBBLES[crc & 15]
-    return crc
+    octets = np.frombuffer(data, np.uint8)
+    padded = np.concatenate([np.zeros(-len(octets) % CRC_PERIOD, np.uint8), octets])
+    folded = np.bitwise_xor.reduce(padded.reshape(-1, CRC_PERIOD), axis=0)
+    bits = np.unpackbits(folded, bitorder="little").reshape(-1, CRC_PERIOD)
+    odd = np.bitwise_xor.reduce(bits, axis=0)[::-1].astype(np.bool_)
+    return int(np.bitwise_xor.reduce(_crc_of_one_bit()[odd]))
 
 
 class _Damaged(Exception):
@@ -54,249 +75,229 @@ class _Damaged(Exception):
 
 @dataclass(slots=True)
 class Records:
-    """The record messages of one FIT file as columns in SI units; `timestamp` in seconds since the FIT epoch.
+    """The record messages of one FIT file as columns in SI units, in file order.
 
-    Rows lie in order of definition until `in_file_order`; `ordinals` say where in the file each row stood.
+    `timestamp` is in seconds since the FIT epoch; `packed` holds the bytes of `compressed_speed_distance`.
     """
 
-    columns: dict[str, Column] = field(default_factory=dict)
-    ordinals: list[int] = field(default_factory=list)
+    length: int = 0
+    columns: dict[str, Values] = field(default_factory=dict)
+    packed: Octets | None = None
 
     def __len__(self) -> int:
-        return len(self.ordinals)
-
-    def add(self, columns: dict[str, Column], ordinals: list[int]) -> None:
-        """Appends rows; columns not named are missing in them."""
-        for name in columns.keys() | self.columns.keys():
-            known = self.columns.setdefault(name, [None] * len(self))
-            known.extend(columns.get(name) or [None] * len(ordinals))
-        self.ordinals += ordinals
-
-    def in_file_order(self) -> None:
-        """Puts the rows into the order in which the device wrote them."""
-        rows = sorted(range(len(self)), key=self.ordinals.__getitem__)
-        self.columns = {name: [column[row] for row in rows] for name, column in self.columns.items()}
-        self.ordinals.sort()
+        return self.length
 
 
 @dataclass(slots=True)
 class FitFile:
     """One FIT file; a chained file holds several."""
 
+    octets: Octets
+    layouts: dict[int, list[Layout]] = field(default_factory=dict)
     records: Records = field(default_factory=Records)
-    messages: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
     skipped: int = 0
+    _said: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
+    _moments: tuple[NDArray[np.int64], Values] | None = None
+
+    def rows(self, message: int) -> list[Rows]:
+        """All messages of one number, by definition."""
+        return [layout.rows(self.octets) for layout in self.layouts.get(message, ()) if len(layout)]
 
     def of(self, message: int) -> list[dict[str, Any]]:
-        """All messages of one number, in file order."""
-        return self.messages.get(message, [])
+        """What we read of all messages of one number, in file order."""
+        if message not in self._said:
+            self._said[message] = self._read(message)
+        return self._said[message]
+
+    def _read(self, message: int) -> list[dict[str, Any]]:
+        found: list[tuple[int, dict[str, Any]]] = []
+        for rows in self.rows(message):
+            wanted, _ = rows.layout.wanted()
+            columns = {name: rows.plain(*each) for name, each in wanted.items()}
+            if "timestamp" not in columns and rows.compressed().any():
+                columns["timestamp"] = [None if at != at else at for at in self.times(rows).tolist()]
+            said = (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
+            found += zip(rows.offsets.tolist(), said, strict=False)
+        found.sort(key=lambda each: each[0])
+        return [each for _, each in found]
 
     def first(self, message: int) -> dict[str, Any]:
         """The first message of a number, or nothing."""
         return next(iter(self.of(message)), {})
 
+    def times(self, rows: Rows) -> Values:
+        """When messages without a time of their own were written: the time of the last one that said so."""
+        if self._moments is None:
+            self._moments = self._clock()
+        offsets, times = self._moments
+        at = np.searchsorted(offsets, rows.offsets, side="right") - 1
+        return np.where(at >= 0, times[at], np.nan) if len(times) else np.full(len(rows), np.nan)
 
-@dataclass(slots=True)
-class _Wanted:
-    """One field to be taken out of a message."""
+    def _clock(self) -> tuple[NDArray[np.int64], Values]:
+        """Every moment at which the file says what time it is.
 
-    field: profile.Field
-    base: profile.BaseType
-    layout: str
-
-    def value(self, raw: Any) -> Any:
-        """The value in its unit, or None where the device said that it had none."""
-        if isinstance(raw, bytes):
-            return raw
-        if raw == self.base.invalid or (self.base.invalid is None and not math.isfinite(raw)):
-            return None
-        return raw / self.field.scale - self.field.offset if self.field.scale != 1 else raw
-
-    def column(self, raw: Iterable[Any]) -> list[Any]:
-        """As `value`, for a whole column."""
-        scale, offset, invalid = self.field.scale, self.field.offset, self.base.invalid
-        if invalid is None or self.field.whole:
-            return [self.value(each) for each in raw]
-        if scale == 1:
-            return [None if each == invalid else each for each in raw]
-        return [None if each == invalid else each / scale - offset for each in raw]
-
-
-class _Definition:
-    """How messages of one local type lie in the file, until it is defined anew."""
-
-    def __init__(self, message: int, order: str, fields: list[tuple[int, int, int]], extra: list[_Extra]) -> None:
-        self.message = message
-        self.order = order
-        self.wanted: list[_Wanted] = []
-        self.timestamp_at: int | None = None
-        self.misaligned = 0
-        self.rows: list[tuple[Any, ...]] = []
-        self.times: list[float | None] = []
-        self.ordinals: list[int] = []
-        layout, at = [], 1
-        for number, size, base_type in fields:
-            layout.append(self._place(number, size, base_type, at))
-            at += size
-        for description, size in extra:
-            layout.append(self._place_extra(description, size))
-            at += size
-        self.stride = at
-        self.struct = Struct(f"{order}x{''.join(layout)}")
-        self.timestamp = Struct(f"{order}I")
-
-    def _place(self, number: int, size: int, base_type: int, at: int) -> str:
-        base = profile.BASE_TYPES.get(base_type & 0x1F)
-        if number == profile.TIMESTAMP and size == 4:
-            base, self.timestamp_at = profile.BASE_TYPES[0x06], at
-        wanted = profile.FIELDS.get(self.message, {}).get(number)
-        if base is None or wanted is None or size == 0:
-            return f"{size}x"
-        return self._take(wanted, base, size)
-
-    def _place_extra(self, description: dict[str, Any] | None, size: int) -> str:
-        name = profile.NATIVE_OVERRIDES.get((description or {}).get("native_field", -1))
-        base = profile.BASE_TYPES.get(((description or {}).get("base_type") or 0x0D) & 0x1F)
-        if description is None or self.message != profile.RECORD or name is None or base is None or base.code == "s":
-            return f"{size}x"
-        taken = {each.field.name for each in self.wanted}
-        if description.get("native_message") != profile.RECORD or name in taken or size == 0:
-            return f"{size}x"
-        return self._take(profile.Field(name), base, size)
-
-    def _take(self, wanted: profile.Field, base: profile.BaseType, size: int) -> str:
-        if base.code == "s" or wanted.whole:
-            self.wanted.append(_Wanted(wanted._replace(whole=True), base, f"{size}s"))
-            return f"{size}s"
-        if size % base.size:
-            self.misaligned += 1
-            return f"{size}x"
-        self.wanted.append(_Wanted(wanted, base, base.code))
-        return base.code + (f"{size - base.size}x" if size > base.size else "")
-
-    def columns(self) -> dict[str, Column]:
-        """The rows held, as columns; they are held no longer."""
-        columns = {
-            wanted.field.name: wanted.column(raw)
-            for wanted, raw in zip(self.wanted, zip(*self.rows, strict=True), strict=False)
-        }
-        if self.timestamp_at is None:
-            columns["timestamp"] = self.times
-        self.rows, self.times, self.ordinals = [], [], []
-        return columns
+        A compressed header holds five bits of the time, counted on from the time before.
+        """
+        offsets, said, full = [], [], []
+        for rows in (rows for message in self.layouts for rows in self.rows(message)):
+            place, compressed = rows.layout.timestamp(), rows.compressed()
+            stated = np.zeros(len(rows), np.bool_)
+            value = rows.octets[:, 0].astype(np.int64) & 0x1F
+            if place is not None:
+                time = rows.elements(place)[:, 0].astype(np.int64)
+                stated = time != profile.BASE_TYPES[profile.UINT32].invalid
+                value = np.where(stated, time, value)
+            kept = stated | compressed
+            offsets.append(rows.offsets[kept])
+            said.append(value[kept])
+            full.append(stated[kept])
+        if not offsets:
+            return np.zeros(0, np.int64), np.zeros(0)
+        order = np.argsort(where := np.concatenate(offsets))
+        value, stated = np.concatenate(said)[order], np.concatenate(full)[order]
+        steps = np.where(stated, 0, np.diff(value, prepend=value[:1]) & 0x1F)
+        steps = np.cumsum(steps)
+        base = np.maximum.accumulate(np.where(stated, np.arange(len(value)), -1))
+        times = np.where(base >= 0, value[base] + steps - steps[base], np.nan)
+        return where[order], times
 
 
-_Extra = tuple[dict[str, Any] | None, int]
+def _records(file: FitFile) -> Records:
+    parts = file.rows(profile.RECORD)
+    length = sum(map(len, parts))
+    order = np.argsort(np.concatenate([part.offsets for part in parts])) if len(parts) > 1 else None
+    records = Records(length)
+    first = 0
+    for part in parts:
+        rows = slice(first, first := first + len(part))
+        wanted, _ = part.layout.wanted()
+        for name, (wish, place) in wanted.items():
+            if wish.whole:
+                if records.packed is None:
+                    records.packed = np.full((length, profile.PACKED_BYTES), 0xFF, np.uint8)
+                if place.size >= profile.PACKED_BYTES:
+                    records.packed[rows] = part.whole(place, wish.whole)[:, : profile.PACKED_BYTES]
+            else:
+                _column(records, name)[rows] = part.values(wish, place)
+        if "timestamp" not in wanted:
+            _column(records, "timestamp")[rows] = file.times(part)
+    if order is not None:
+        records.columns = {name: column[order] for name, column in records.columns.items()}
+        records.packed = None if records.packed is None else records.packed[order]
+    return records
 
 
-class _Reader:
-    """Reads the data part of one FIT file."""
+def _column(records: Records, name: str) -> Values:
+    column = records.columns.get(name)
+    if column is None:
+        column = records.columns[name] = np.full(len(records), np.nan)
+    return column
 
-    def __init__(self, data: bytes, limits: Limits) -> None:
+
+class _Scan:
+    """Finds the messages in the data part of one FIT file."""
+
+    def __init__(self, data: bytes) -> None:
         self.data = data
-        self.view = memoryview(data)
-        self.limits = limits
-        self.file = FitFile()
-        self.local: dict[int, _Definition] = {}
-        self.known: dict[bytes, _Definition] = {}
-        self.described: dict[tuple[int, int], dict[str, Any]] = {}
-        self.last_time: int | None = None
-        self.taken = 0
+        self.octets: Octets = np.frombuffer(data, np.uint8)
+        self.known: dict[tuple[bytes, tuple[Described | None, ...]], Layout] = {}
+        self.layouts: dict[int, list[Layout]] = {}
+        self.local: list[Layout | None] = [None] * (DEFINITION + 1)
+        self.strides = [0] * (DEFINITION + 1)
+        self.keep: list[Callable[[int], None]] = [array("q").append] * (DEFINITION + 1)
+        self.described: dict[tuple[int, int], Described] = {}
+        self.learned: dict[Layout, int] = {}
 
-    def read(self, at: int, end: int) -> None:
-        """Reads messages from `at`; raises _Damaged where the rest cannot be understood."""
-        data = self.data
-        try:
-            while at < end:
-                header = data[at]
-                if header & 0x80:
-                    at = self._run(at, end, self.local.get(header >> 5 & 3), 1, self._later(header & 0x1F))
-                elif header & 0x40:
-                    at = self._define(at, end, developer=bool(header & 0x20))
-                else:
-                    at = self._run(at, end, self.local.get(header & 15), LOOK_AHEAD, None)
-        finally:
-            for definition in self.known.values():
-                self._flush(definition)
-            self.file.records.in_file_order()
+    def scan(self, at: int, end: int) -> None:
+        """Finds messages from `at`; raises _Damaged where the rest cannot be understood."""
+        while at < end:
+            announced = _ANNOUNCED[self.data[at]]
+            if announced == DEFINITION:
+                at = self._define(at, end)
+                continue
+            layout = self.local[announced]
+            if layout is None or at + layout.stride > end:
+                raise _Damaged
+            at = self._walk(self._run(at, end, layout), end)
 
-    def _later(self, offset: int) -> int | None:
-        """The time a compressed header means: five bits, counted on from the last full time."""
-        if self.last_time is not None:
-            self.last_time += (offset - self.last_time) & 0x1F
-        return self.last_time
+    def _run(self, at: int, end: int, layout: Layout) -> int:
+        """Takes messages of one definition that follow each other; returns their end, or `at` if they are few."""
+        stride, octets = layout.stride, self.octets
+        second = at + stride
+        if second >= end or _ANNOUNCED[self.data[second]] != _ANNOUNCED[self.data[at]]:
+            return at
+        # A message's header repeats its local type; of a compressed one the five bits of the time differ.
+        mask = 0xE0 if octets[at] & 0x80 else 0xFF
+        header, look, start = octets[at] & mask, FIRST_LOOK, at
+        while room := min((end - at) // stride, look):
+            same = octets[at : at + room * stride : stride] & mask == header
+            count = room if same.all() else int(same.argmin())
+            if at == start and count < FIRST_LOOK:
+                break
+            layout.offsets.frombytes(np.arange(at, at + count * stride, stride, dtype=np.int64).tobytes())
+            at += count * stride
+            if count < room:
+                break
+            look = min(look * 4, FURTHEST_LOOK)
+        return at
 
-    def _define(self, at: int, end: int, *, developer: bool) -> int:
-        data = self.data
-        fields_end = at + 6 + 3 * data[at + 5] if at + 6 <= end else end + 1
-        stop = fields_end
-        if developer:
-            stop = fields_end + 1 + 3 * data[fields_end] if fields_end < end else end + 1
-        if stop > end:
+    def _walk(self, at: int, end: int) -> int:
+        """Takes messages one by one until a definition, damage, or far enough; returns where it stopped."""
+        data, announced, strides, keep = self.data, _ANNOUNCED, self.strides, self.keep
+        far = min(end, at + WALK_BYTES)
+        while at < far:
+            local = announced[data[at]]
+            stop = at + strides[local]
+            if stop == at or stop > end:
+                break
+            keep[local](at)
+            at = stop
+        return at
+
+    def _define(self, at: int, end: int) -> int:
+        stop = definition_end(self.data, at, end)
+        if stop is None:
             raise _Damaged
-        raw = data[at:stop]
-        definition = self.known.get(raw)
-        if definition is None:
-            definition = self.known[raw] = self._definition(raw, fields_end - at)
-            self.file.skipped += definition.misaligned
-        self.local[raw[0] & 15] = definition
+        header, content = self.data[at], self.data[at + 1 : stop]
+        described: tuple[Described | None, ...] = ()
+        if header & 0x20:
+            self._learn()
+            described = tuple(self.described.get(field) for field in developer_fields(content))
+        # The same bytes mean something else once a developer has described a field anew.
+        layout = self.known.get((content, described))
+        if layout is None:
+            if len(self.known) >= MAX_LAYOUTS:
+                raise TooExpensive
+            layout = self.known[content, described] = Layout(content, described)
+            self.layouts.setdefault(layout.message, []).append(layout)
+        local = header & 15
+        self.local[local] = layout
+        self.strides[local] = layout.stride
+        self.keep[local] = layout.offsets.append
         return stop
 
-    def _definition(self, raw: bytes, fields_end: int) -> _Definition:
-        order = ">" if raw[2] else "<"
-        (message,) = unpack_from(order + "H", raw, 3)
-        fields = [(raw[at], raw[at + 1], raw[at + 2]) for at in range(6, fields_end, 3)]
-        extra = [
-            (self.described.get((raw[at + 2], raw[at])), raw[at + 1]) for at in range(fields_end + 1, len(raw), 3)
-        ]
-        return _Definition(message, order, fields, extra)
+    def _learn(self) -> None:
+        """Takes in the descriptions of developer fields that came since the last time."""
+        for layout in self.layouts.get(profile.FIELD_DESCRIPTION, ()):
+            first = self.learned.get(layout, 0)
+            if len(layout) > MAX_LAYOUTS:
+                raise TooExpensive
+            if len(layout) > first:
+                self.learned[layout] = len(layout)
+                self.described |= _descriptions(layout.rows(self.octets, first))
 
-    def _run(self, at: int, end: int, definition: _Definition | None, most: int, time: int | None) -> int:
-        """Takes as many messages of one definition as follow each other; returns where they end."""
-        if definition is None:
-            raise _Damaged
-        stride = definition.stride
-        room = min((end - at) // stride, most)
-        if room == 0:
-            raise _Damaged
-        count = 1
-        if room > 1 and self.data[at + stride] == self.data[at]:
-            headers = self.data[at : at + stride * room : stride]
-            count = len(headers) - len(headers.lstrip(headers[:1]))
-        stop = at + count * stride
-        if definition.timestamp_at is not None:
-            (last,) = definition.timestamp.unpack_from(self.data, stop - stride + definition.timestamp_at)
-            self.last_time = self.last_time if last == 0xFFFFFFFF else last
-        if definition.wanted or definition.message == profile.RECORD:
-            self._take(definition, self.view[at:stop], count)
-        return stop
 
-    def _take(self, definition: _Definition, raw: memoryview, count: int) -> None:
-        self.taken += count
-        if self.taken > self.limits.max_points:
-            raise TooManyPoints
-        if definition.message == profile.RECORD:
-            definition.ordinals.extend(range(self.taken - count, self.taken))
-            definition.rows.extend(definition.struct.iter_unpack(raw))
-            if definition.timestamp_at is None:
-                definition.times.extend([self.last_time] * count)
-            if len(definition.rows) >= FLUSH_ROWS:
-                self._flush(definition)
-            return
-        kept = self.file.messages.setdefault(definition.message, [])
-        for row in definition.struct.iter_unpack(raw):
-            message = {
-                wanted.field.name: wanted.value(value) for wanted, value in zip(definition.wanted, row, strict=True)
-            }
-            message["order"] = definition.order
-            kept.append(message)
-            if definition.message == profile.FIELD_DESCRIPTION:
-                self.described[message.get("developer") or 0, message.get("number") or 0] = message
-
-    def _flush(self, definition: _Definition) -> None:
-        if definition.rows:
-            ordinals = definition.ordinals
-            self.file.records.add(definition.columns(), ordinals)
+def _descriptions(rows: Rows) -> dict[tuple[int, int], Described]:
+    wanted, _ = rows.layout.wanted()
+    nothing: list[int | None] = [None] * len(rows)
+    said = [
+        rows.plain(*wanted[name]) if name in wanted else nothing
+        for name in ("developer", "number", "base_type", "native_message", "native_field")
+    ]
+    return {
+        (developer or 0, number or 0): Described(base_type, message, native)
+        for developer, number, base_type, message, native in zip(*said, strict=True)
+    }
 
 
 @dataclass(slots=True)
@@ -323,19 +324,29 @@ def decode(data: bytes, limits: Limits, warnings: list[Flaw]) -> list[FitFile]:
         if header is None:
             warnings.append(Flaw("corrupt_tail", "What follows the first activity is damaged and was left out."))
             break
-        reader = _Reader(data, limits)
-        reader.taken = points
-        at = _read_one(reader, header, at, warnings)
-        points = reader.taken
-        files.append(reader.file)
+        if len(files) >= MAX_CHAINED:
+            raise TooManyActivities
+        scan = _Scan(data)
+        at = _scan_one(scan, header, at, warnings)
+        points += sum(len(layout) for message in profile.FIELDS for layout in scan.layouts.get(message, ()))
+        if points > limits.max_points:
+            raise TooManyPoints
+        files.append(_file(scan))
     if any(file.skipped for file in files):
         warnings.append(Flaw("misaligned_fields", "Fields whose size does not fit their type were left out."))
     return files
 
 
-def _read_one(reader: _Reader, header: _Header, at: int, warnings: list[Flaw]) -> int:
-    """Reads the FIT file that begins at `at`; returns where the next one may begin."""
-    data = reader.data
+def _file(scan: _Scan) -> FitFile:
+    file = FitFile(scan.octets, scan.layouts)
+    file.records = _records(file)
+    file.skipped = sum(layout.wanted()[1] for message in profile.FIELDS for layout in scan.layouts.get(message, ()))
+    return file
+
+
+def _scan_one(scan: _Scan, header: _Header, at: int, warnings: list[Flaw]) -> int:
+    """Scans the FIT file that begins at `at`; returns where the next one may begin."""
+    data = scan.data
     start = at + header.size
     stop = start + header.data_size
     if header.data_size == 0 and len(data) > start + CRC_BYTES:
@@ -343,7 +354,7 @@ def _read_one(reader: _Reader, header: _Header, at: int, warnings: list[Flaw]) -
         stop = len(data) - CRC_BYTES
     complete = stop + CRC_BYTES <= len(data)
     try:
-        reader.read(start, min(stop, len(data)))
+        scan.scan(start, min(stop, len(data)))
     except _Damaged:
         complete = True
         warnings.append(Flaw("corrupt_tail", "The file is damaged; everything recorded before was kept."))

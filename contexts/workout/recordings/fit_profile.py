@@ -18,45 +18,51 @@ SEMICIRCLES = 2**31 / 180
 
 
 class BaseType(NamedTuple):
-    """How a value lies in the file; `invalid` is how it says "no value"."""
+    """How a value lies in the file: numpy's letters, bytes, and how it says "no value" (fractions: NaN)."""
 
     code: str
     size: int
     invalid: int | None
 
 
+UINT32, BYTE = 0x06, 0x0D
+
+UNKNOWN = BaseType("u1", 1, 0xFF)
+"""A base type of a later protocol is read as bytes."""
+
 BASE_TYPES = {
-    0x00: BaseType("B", 1, 0xFF),
-    0x01: BaseType("b", 1, 0x7F),
-    0x02: BaseType("B", 1, 0xFF),
-    0x03: BaseType("h", 2, 0x7FFF),
-    0x04: BaseType("H", 2, 0xFFFF),
-    0x05: BaseType("i", 4, 0x7FFFFFFF),
-    0x06: BaseType("I", 4, 0xFFFFFFFF),
-    0x07: BaseType("s", 1, None),
-    0x08: BaseType("f", 4, None),
-    0x09: BaseType("d", 8, None),
-    0x0A: BaseType("B", 1, 0),
-    0x0B: BaseType("H", 2, 0),
-    0x0C: BaseType("I", 4, 0),
-    0x0D: BaseType("B", 1, 0xFF),
-    0x0E: BaseType("q", 8, 0x7FFFFFFFFFFFFFFF),
-    0x0F: BaseType("Q", 8, 0xFFFFFFFFFFFFFFFF),
-    0x10: BaseType("Q", 8, 0),
+    0x00: BaseType("u1", 1, 0xFF),
+    0x01: BaseType("i1", 1, 0x7F),
+    0x02: BaseType("u1", 1, 0xFF),
+    0x03: BaseType("i2", 2, 0x7FFF),
+    0x04: BaseType("u2", 2, 0xFFFF),
+    0x05: BaseType("i4", 4, 0x7FFFFFFF),
+    UINT32: BaseType("u4", 4, 0xFFFFFFFF),
+    0x07: BaseType("S", 1, None),
+    0x08: BaseType("f4", 4, None),
+    0x09: BaseType("f8", 8, None),
+    0x0A: BaseType("u1", 1, 0),
+    0x0B: BaseType("u2", 2, 0),
+    0x0C: BaseType("u4", 4, 0),
+    BYTE: BaseType("u1", 1, 0xFF),
+    0x0E: BaseType("i8", 8, 0x7FFFFFFFFFFFFFFF),
+    0x0F: BaseType("u8", 8, 0xFFFFFFFFFFFFFFFF),
+    0x10: BaseType("u8", 8, 0),
 }
 """By the low five bits of the base type byte; the high bit only repeats that the type has several bytes."""
 
 
 class Field(NamedTuple):
-    """A field we read: value = raw / scale − offset. `whole` keeps all of its elements."""
+    """A field we read: value = raw / scale − offset. `whole` keeps all elements, as numbers so typed or as "text"."""
 
     name: str
     scale: float = 1.0
     offset: float = 0.0
-    whole: bool = False
+    whole: str = ""
 
 
-FILE_ID, SPORT, SESSION, LAP, RECORD, ACTIVITY, HR, FIELD_DESCRIPTION = 0, 12, 18, 19, 20, 34, 132, 206
+FILE_ID, SPORT, SESSION, LAP, RECORD, EVENT, ACTIVITY = 0, 12, 18, 19, 20, 21, 34
+HRV, LENGTH, HR, FIELD_DESCRIPTION, SET, EXERCISE_TITLE = 78, 101, 132, 206, 225, 264
 
 TIMESTAMP = 253
 
@@ -75,19 +81,48 @@ FIELDS: dict[int, dict[int, Field]] = {
         1: Field("manufacturer"),
         2: Field("product"),
         4: Field("time_created"),
-        8: Field("product_name", whole=True),
+        8: Field("product_name", whole="text"),
     },
     SPORT: {0: Field("sport"), 1: Field("sub_sport")},
-    SESSION: _TIME | _TOTALS | {5: Field("sport"), 6: Field("sub_sport"), 22: Field("ascent_m")},
+    SESSION: _TIME
+    | _TOTALS
+    | {
+        5: Field("sport"),
+        6: Field("sub_sport"),
+        22: Field("ascent_m"),
+        44: Field("pool_length_m", 100),
+        46: Field("pool_unit"),
+    },
+    LENGTH: _TIME
+    | {
+        2: Field("start_time"),
+        3: Field("elapsed_s", 1000),
+        5: Field("strokes"),
+        7: Field("stroke"),
+        12: Field("length_type"),
+    },
+    SET: {
+        0: Field("duration_s", 1000),
+        3: Field("reps"),
+        4: Field("weight_kg", 16),
+        5: Field("set_type"),
+        6: Field("start_time"),
+        7: Field("category"),
+        8: Field("subtype"),
+        254: Field("ended"),
+    },
+    EXERCISE_TITLE: {0: Field("category"), 1: Field("subtype"), 2: Field("title", whole="text")},
     LAP: _TIME | _TOTALS | {25: Field("sport"), 39: Field("sub_sport")},
+    EVENT: _TIME | {0: Field("event"), 1: Field("event_type"), 3: Field("data")},
     ACTIVITY: _TIME | {5: Field("local_timestamp")},
     HR: _TIME
     | {
         0: Field("fraction_s", 32768),
-        6: Field("filtered_bpm", whole=True),
-        9: Field("event_s", 1024, whole=True),
-        10: Field("event_12", whole=True),
+        6: Field("filtered_bpm", whole="u1"),
+        9: Field("event_s", 1024, whole="u4"),
+        10: Field("event_12", whole="u1"),
     },
+    HRV: {0: Field("intervals_ms", whole="u2")},
     FIELD_DESCRIPTION: {
         0: Field("developer"),
         1: Field("number"),
@@ -105,7 +140,7 @@ FIELDS: dict[int, dict[int, Field]] = {
         5: Field("distance_m", 100),
         6: Field("speed_mps", 1000),
         7: Field("power_w"),
-        8: Field("compressed_speed_distance", whole=True),
+        8: Field("compressed_speed_distance", whole="u1"),
         13: Field("temperature_c"),
         53: Field("fractional_cadence", 128),
         73: Field("enhanced_speed_mps", 1000),
@@ -115,6 +150,9 @@ FIELDS: dict[int, dict[int, Field]] = {
 
 NATIVE_OVERRIDES = {3: "heart_rate_bpm", 4: "cadence_rpm", 7: "power_w"}
 """Record fields that a developer field may stand in for; only those whose unit leaves no choice."""
+
+PACKED_BYTES = 3
+"""`compressed_speed_distance`: twelve bits each."""
 
 ACTIVITY_FILE = 4
 
@@ -135,6 +173,12 @@ FILE_TYPES = {
     34: "a segment",
     35: "a list of segments",
 }
+
+TIMER_EVENT = 0
+TIMER_STARTS = 0
+TIMER_STOPS = (1, 4, 8, 9)
+BY_ITSELF = 1
+"""What a timer event's data say where the device stopped by itself; zero is the athlete's hand."""
 
 TRANSITION = 3
 
@@ -203,6 +247,62 @@ SUB_SPORTS = {
     58: "virtual_activity",
     67: "ultra",
 }
+
+ACTIVE = 1
+"""A length that was swum, a set that was lifted; 0 is the rest between."""
+
+STATUTE = 1
+"""A pool measured in yards."""
+
+STROKES = {
+    0: "freestyle",
+    1: "backstroke",
+    2: "breaststroke",
+    3: "butterfly",
+    4: "drill",
+    5: "mixed",
+    6: "medley",
+    7: "medley",
+    8: "medley",
+}
+
+UNKNOWN_EXERCISE = 65_534
+
+EXERCISES = {
+    0: "Bench press",
+    1: "Calf raise",
+    2: "Cardio",
+    3: "Carry",
+    4: "Chop",
+    5: "Core",
+    6: "Crunch",
+    7: "Curl",
+    8: "Deadlift",
+    9: "Flye",
+    10: "Hip raise",
+    11: "Hip stability",
+    12: "Hip swing",
+    13: "Hyperextension",
+    14: "Lateral raise",
+    15: "Leg curl",
+    16: "Leg raise",
+    17: "Lunge",
+    18: "Olympic lift",
+    19: "Plank",
+    20: "Plyo",
+    21: "Pull-up",
+    22: "Push-up",
+    23: "Row",
+    24: "Shoulder press",
+    25: "Shoulder stability",
+    26: "Shrug",
+    27: "Sit-up",
+    28: "Squat",
+    29: "Total body",
+    30: "Triceps extension",
+    31: "Warm-up",
+}
+"""Kinds of exercise; the file itself may name one more closely."""
 
 MANUFACTURERS = {
     1: "garmin",

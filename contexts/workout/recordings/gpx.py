@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from . import markup, recording
 from . import track as tracks
-from .recording import RecordedActivity
+from .recording import RecordedActivity, Told
 
 VALUES = {
     "ele": "altitude_m",
@@ -46,8 +46,8 @@ SPORT_WORDS = {
 SPORT_NUMBERS = {"1": "cycling", "9": "running", "10": "walking", "4": "walking", "16": "swimming"}
 """Some exports write the vendor's number for the sport instead of a word."""
 
-ONE_LEG_BELOW = 120
-"""Nobody runs at fewer steps a minute, nor with more strides: below, a program has counted one leg only."""
+OWN_CREATOR = "Stayer"
+"""Our exports name themselves as the creator, and the device as the track's source."""
 
 
 def sport_of(words: str) -> str:
@@ -67,6 +67,8 @@ class Gpx(markup.Document):
         self.creator: str | None = None
         self.track = tracks.Track()
         self.type = ""
+        self.told = Told()
+        self.source: str | None = None
         self.place: dict[str, float | None] | None = None
         self.time: float | None = None
 
@@ -80,7 +82,7 @@ class Gpx(markup.Document):
             }
             self.time = None
         elif name == "trk":
-            self.track, self.type = tracks.Track(), ""
+            self.track, self.type, self.told, self.source = tracks.Track(), "", Told(), None
         elif name == "gpx":
             self.creator = recording.clean_text(attributes.get("creator"))
 
@@ -88,10 +90,20 @@ class Gpx(markup.Document):
         """Takes values while inside a point."""
         if self.place is not None:
             self._closed_in_point(name, text, self.place)
-        elif name == "type" and self.path[-1:] == ["trk"]:
-            self.type = text
         elif name == "trk":
             self._finish_track()
+        elif self.path[-1:] == ["trk"]:
+            self._closed_in_track(name, text)
+
+    def _closed_in_track(self, name: str, text: str) -> None:
+        if name == "type":
+            self.type = text
+        elif name == "name":
+            self.told.title = recording.clean_line(text)
+        elif name == "desc":
+            self.told.notes = recording.clean_prose(text)
+        elif name == "src":
+            self.source = recording.clean_text(text)
 
     def _closed_in_point(self, name: str, text: str, place: dict[str, float | None]) -> None:
         if name == "trkpt":
@@ -104,9 +116,11 @@ class Gpx(markup.Document):
 
     def _finish_track(self) -> None:
         sport = sport_of(self.type)
-        made = tracks.activity(self.track, sport=sport, product=self.creator, warnings=self.warnings)
+        product = self.source or (self.creator if self.creator != OWN_CREATOR else None)
+        made = tracks.activity(self.track, sport=sport, product=product, warnings=self.warnings)
         if made is not None:
-            _count_both_legs(made)
+            made.told = self.told
+            recording.count_both_legs(made)
             self.activities.append(made)
         if len(self.activities) > self.limits.max_activities:
             raise recording.TooManyActivities
@@ -121,9 +135,3 @@ class Gpx(markup.Document):
         if self.points > 1:
             raise recording.NoTimes
         raise recording.NotAnActivity("This GPX file holds no track.")
-
-
-def _count_both_legs(made: RecordedActivity) -> None:
-    strides = sorted(value for value in made.streams.cadence_rpm or () if value)
-    if strides and strides[len(strides) // 2] < ONE_LEG_BELOW:
-        recording.per_minute_of_both_legs(made.streams, made.sport)

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from . import fit, fit_activities, gpx, markup, recording, tcx
+import zlib
+
+from . import fit, fit_activities, gpx, kml, markup, own_json, recording, tcx
 from .recording import Limits, Reading
 
 BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 
-DOCUMENTS: dict[str, type[markup.Document]] = {"gpx": gpx.Gpx, "TrainingCenterDatabase": tcx.Tcx}
-
-KNOWN_STRANGERS = {
-    b"\x1f\x8b": "The file is compressed (gzip); please unpack it first.",
-    b"PK\x03\x04": "The file is compressed (zip); please unpack it first.",
+DOCUMENTS: dict[str, type[markup.Document]] = {
+    "gpx": gpx.Gpx,
+    "TrainingCenterDatabase": tcx.Tcx,
+    "kml": kml.Kml,
 }
+
+GZIP = b"\x1f\x8b"
+ZIP = b"PK\x03\x04"
 
 
 def read(data: bytes, *, filename: str = "", limits: Limits = Limits()) -> Reading:  # noqa: B008 (frozen)
-    """All activities of a FIT, GPX or TCX file, with warnings about what was damaged.
+    """All activities of a FIT, GPX, TCX or KML file or of our own JSON, with warnings about what was damaged.
+
+    The file may be compressed with gzip.
 
     Raises a subclass of Unreadable, and nothing else, whatever the bytes are.
     """
@@ -36,16 +42,55 @@ def read_known(data: bytes, *, filename: str, limits: Limits) -> Reading:
         raise recording.Empty
     if len(data) > limits.max_bytes:
         raise recording.TooLarge(f"The file is larger than {limits.max_bytes // 1_000_000} MB.")
+    if data.startswith(GZIP):
+        return _read_compressed(data, filename, limits)
     if data[8:12] == fit.MAGIC:
         return _warned_once(fit_activities.read(data, limits))
     stripped = data.lstrip()
     if stripped.startswith((b"<", *BYTE_ORDER_MARKS)):
         return _warned_once(_read_markup(stripped, limits))
+    if stripped.startswith(b"{"):
+        return _warned_once(own_json.read(stripped, limits))
     if filename.lower().endswith(".fit"):
         raise recording.CorruptHeader
-    raise recording.UnknownFormat(
-        next((said for magic, said in KNOWN_STRANGERS.items() if data.startswith(magic)), None)
-    )
+    zipped = "An archive of recordings is handed in as a batch." if data.startswith(ZIP) else None
+    raise recording.UnknownFormat(zipped)
+
+
+def _read_compressed(data: bytes, filename: str, limits: Limits) -> Reading:
+    """A file inside gzip, once; what is compressed twice is refused."""
+    inner, whole = inflate(data, limits.max_bytes)
+    if inner.startswith(GZIP):
+        raise recording.UnknownFormat("The file is compressed more than once.")
+    reading = read_known(inner, filename=filename.lower().removesuffix(".gz"), limits=limits)
+    if not whole:
+        reading.warnings.append(
+            recording.Flaw("corrupt_tail", "The file is damaged; everything recorded before was kept.")
+        )
+    return reading
+
+
+def inflate(data: bytes, most: int) -> tuple[bytes, bool]:
+    """What lies in gzip, and whether it was whole; never more than `most` bytes are made."""
+    made = bytearray()
+    while data:
+        member = zlib.decompressobj(wbits=31)
+        try:
+            made += member.decompress(data, most + 1 - len(made))
+        except zlib.error as damage:
+            if not made:
+                raise recording.CorruptCompression from damage
+            return bytes(made), False
+        if len(made) > most:
+            raise recording.InflatesTooLarge(f"Uncompressed the file is larger than {most // 1_000_000} MB.")
+        if not member.eof:
+            if not made:
+                raise recording.CorruptCompression
+            return bytes(made), False
+        data = member.unused_data.lstrip(b"\0")
+        if data and not data.startswith(GZIP):
+            return bytes(made), False
+    return bytes(made), True
 
 
 def _read_markup(data: bytes, limits: Limits) -> Reading:
@@ -54,7 +99,7 @@ def _read_markup(data: bytes, limits: Limits) -> Reading:
     if root is None:
         raise recording.CorruptXml
     if kind is None:
-        raise recording.UnknownFormat("KML files are not read yet." if root == "kml" else None)
+        raise recording.UnknownFormat
     document = kind(limits)
     markup.parse(data, document)
     return document.reading()

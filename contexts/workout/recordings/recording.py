@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 
-Column = list[float | None]
+import numpy as np
+from numpy.typing import NDArray
+
+from .parts import LiftedSet, Pool
+
+Values = NDArray[np.float64]
+"""A column of a recording; NaN where a value is missing."""
 
 SPORTS = ("running", "walking", "cycling", "swimming", "rowing", "strength", "other")
 
@@ -56,9 +61,27 @@ class TooManyActivities(Unreadable):
 
 
 class UnknownFormat(Unreadable):
-    """The file is neither FIT nor GPX nor TCX."""
+    """The file is none of the formats that we read."""
 
     code = "unknown_format"
+
+
+class InflatesTooLarge(Unreadable):
+    """The compressed file becomes larger than we read."""
+
+    code = "inflates_too_large"
+
+
+class CorruptCompression(Unreadable):
+    """The compressed file is damaged."""
+
+    code = "corrupt_compression"
+
+
+class CorruptJson(Unreadable):
+    """The file claims to be JSON of ours, but does not follow its description."""
+
+    code = "corrupt_json"
 
 
 class CorruptHeader(Unreadable):
@@ -132,20 +155,38 @@ class Lap:
     kcal: float | None = None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Streams:
-    """Columns of equal length; `time` in seconds after the start, never decreasing. Streams not seen are None."""
+    """Columns of equal length; `time` in seconds after the start, never decreasing. Streams not seen are None.
 
-    time: list[float] = field(default_factory=list)
-    latitude: Column | None = None
-    longitude: Column | None = None
-    altitude_m: Column | None = None
-    distance_m: Column | None = None
-    speed_mps: Column | None = None
-    heart_rate_bpm: Column | None = None
-    cadence_rpm: Column | None = None
-    power_w: Column | None = None
-    temperature_c: Column | None = None
+    Lists are taken as well, with None where a value is missing, and become arrays.
+    """
+
+    time: Values = field(default_factory=lambda: np.empty(0))
+    latitude: Values | None = None
+    longitude: Values | None = None
+    altitude_m: Values | None = None
+    distance_m: Values | None = None
+    speed_mps: Values | None = None
+    heart_rate_bpm: Values | None = None
+    cadence_rpm: Values | None = None
+    power_w: Values | None = None
+    temperature_c: Values | None = None
+    rr_interval_ms: Values | None = None
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            values = getattr(self, each.name)
+            if values is not None:
+                setattr(self, each.name, np.asarray(values, dtype=np.float64))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Streams):
+            return NotImplemented
+        names = ("time", *self.present())
+        if names != ("time", *other.present()):
+            return False
+        return all(np.array_equal(getattr(self, name), getattr(other, name), equal_nan=True) for name in names)
 
     def __len__(self) -> int:
         return len(self.time)
@@ -156,6 +197,31 @@ class Streams:
 
 
 STREAM_NAMES = tuple(each.name for each in fields(Streams) if each.name != "time")
+
+
+@dataclass(slots=True)
+class Told:
+    """What a person has said about an activity, not what was measured. `effort` is Borg's CR10, `mood` 1 to 5."""
+
+    title: str = ""
+    notes: str = ""
+    effort: int | None = None
+    mood: int | None = None
+    commute: bool = False
+    gear: list[str] = field(default_factory=list)
+    media: list[str] = field(default_factory=list)
+
+    def or_else(self, other: Told) -> Told:
+        """Each thing as said here, and as said there where nothing is said here."""
+        return Told(*(getattr(self, each.name) or getattr(other, each.name) for each in fields(self)))
+
+
+MAX_TITLE = 200
+MAX_NOTES = 5_000
+MAX_NAMED = 20
+"""So many pieces of gear, and so many media, are kept with an activity."""
+EFFORTS = range(1, 11)
+MOODS = range(1, 6)
 
 
 @dataclass(slots=True)
@@ -175,6 +241,12 @@ class RecordedActivity:
     time_zone_offset_s: int | None = None
     manufacturer: str | None = None
     product: str | None = None
+    time_zone: str | None = None
+    pauses: list[tuple[float, float]] = field(default_factory=list)
+    auto_pauses: list[tuple[float, float]] = field(default_factory=list)
+    pool: Pool | None = None
+    sets: list[LiftedSet] = field(default_factory=list)
+    told: Told = field(default_factory=Told)
 
 
 @dataclass(slots=True)
@@ -195,6 +267,7 @@ RECORDABLE: dict[str, tuple[float, float]] = {
     "cadence_rpm": (0.0, 1_000.0),
     "power_w": (0.0, 10_000.0),
     "temperature_c": (-100.0, 150.0),
+    "rr_interval_ms": (1.0, 65_535.0),
 }
 """What a sensor can have said at all; outside is damage. What a body can do is judged by the rules."""
 
@@ -214,55 +287,83 @@ def clean_text(text: str | None) -> str | None:
     return kept.strip()[:MAX_TEXT] or None
 
 
+def clean_line(text: str | None, most: int = MAX_TITLE) -> str:
+    """One line that people wrote: printable, without space around it, at most so long."""
+    return clean_prose(" ".join((text or "").splitlines()), most)
+
+
+def clean_prose(text: str | None, most: int = MAX_NOTES) -> str:
+    """What people wrote, as any of our formats can carry it: no control characters but the line feed."""
+    lines = (text or "").replace("\r\n", "\n").replace("\r", "\n")
+    kept = "".join(letter for letter in lines if letter.isprintable() or letter == "\n")
+    return kept.strip()[:most].rstrip()
+
+
+def clean_names(names: Iterable[str]) -> list[str]:
+    """A few names, each once, in their order."""
+    return [name for name in dict.fromkeys(clean_line(name) for name in names) if name][:MAX_NAMED]
+
+
 def moment(seconds: float) -> datetime:
     """Unix seconds as an aware moment."""
     return EPOCH + timedelta(seconds=seconds)
 
 
-def in_order(times: Sequence[float], warnings: list[Flaw]) -> list[int]:
+def plain(values: Values) -> list[float | None]:
+    """Plain numbers, and None where there is none."""
+    plain: list[float | None] = values.tolist()
+    for row in np.flatnonzero(np.isnan(values)).tolist():
+        plain[row] = None
+    return plain
+
+
+def in_order(times: Values, warnings: list[Flaw]) -> NDArray[np.intp]:
     """Row numbers sorted by time, without the rows whose clock is weeks away from the rest."""
-    rows = list(range(len(times)))
-    if any(later < earlier for earlier, later in pairwise(times)):
-        rows.sort(key=times.__getitem__)
+    rows = np.arange(len(times))
+    if (times[1:] < times[:-1]).any():
+        rows = np.argsort(times, kind="stable")
         warnings.append(Flaw("times_out_of_order", "Points were not in order of time; they were sorted."))
-    if rows and times[rows[-1]] - times[rows[0]] > MAX_SPAN_S:
-        centre = times[rows[len(rows) // 2]]
-        kept = [row for row in rows if abs(times[row] - centre) <= MAX_SPAN_S / 2]
+    if len(rows) and times[rows[-1]] - times[rows[0]] > MAX_SPAN_S:
+        kept = rows[np.abs(times[rows] - times[rows[len(rows) // 2]]) <= MAX_SPAN_S / 2]
         warnings.append(Flaw("clock_jump", f"{len(rows) - len(kept)} points with a wrong date were dropped."))
         rows = kept
     return rows
 
 
-def plausible(name: str, column: Column, warnings: list[Flaw]) -> Column | None:
-    """The column without values no sensor can have meant; None when nothing is left."""
+def plausible(name: str, values: Values, warnings: list[Flaw]) -> Values | None:
+    """The values without those no sensor can have meant; None when nothing is left."""
     lowest, highest = RECORDABLE[name]
-    kept: Column = [value if value is not None and lowest <= value <= highest else None for value in column]
-    missing = kept.count(None)
-    dropped = missing - column.count(None)
+    kept = (values >= lowest) & (values <= highest)
+    dropped = np.count_nonzero(~np.isnan(values)) - np.count_nonzero(kept)
     if dropped and name != "heart_rate_bpm":  # a heart rate of 0 is how many devices say "none"
         warnings.append(Flaw("impossible_values", f"{dropped} impossible values of {name} were dropped."))
-    return kept if missing < len(kept) else None
+    return np.where(kept, values, np.nan) if kept.any() else None
 
 
-def streams_of(times: Sequence[float], columns: dict[str, Column], *, start: float, warnings: list[Flaw]) -> Streams:
+def streams_of(times: Values, columns: dict[str, Values], *, start: float, warnings: list[Flaw]) -> Streams:
     """Streams from sorted Unix times and equally long columns; a place needs both of its coordinates."""
-    streams = Streams(time=[round(at - start, 3) for at in times])
-    for name, column in columns.items():
-        setattr(streams, name, plausible(name, column, warnings))
-    if streams.latitude is None or streams.longitude is None:
-        streams.latitude = streams.longitude = None
-    else:
-        _pair(streams.latitude, streams.longitude)
-    return streams
+    kept = {name: plausible(name, values, warnings) for name, values in columns.items()}
+    latitude, longitude = kept.pop("latitude", None), kept.pop("longitude", None)
+    if latitude is not None and longitude is not None:
+        half = np.isnan(latitude) | np.isnan(longitude)
+        latitude[half] = longitude[half] = np.nan
+        kept |= {"latitude": latitude, "longitude": longitude}
+    return Streams(time=np.round(times - start, 3), **kept)
 
 
-def _pair(latitude: Column, longitude: Column) -> None:
-    for row, (north, east) in enumerate(zip(latitude, longitude, strict=True)):
-        if north is None or east is None:
-            latitude[row] = longitude[row] = None
+ONE_LEG_BELOW = 120
+"""Nobody runs at fewer steps a minute, nor with more strides: below, a program has counted one leg only."""
+
+
+def count_both_legs(made: RecordedActivity) -> None:
+    """Steps of a runner or walker, where the median says that one leg only was counted."""
+    cadence = made.streams.cadence_rpm
+    strides = cadence[cadence > 0] if cadence is not None else ()
+    if len(strides) and np.median(strides) < ONE_LEG_BELOW:
+        per_minute_of_both_legs(made.streams, made.sport)
 
 
 def per_minute_of_both_legs(streams: Streams, sport: str) -> None:
     """Devices count one leg of a runner or walker; people count steps."""
     if sport in ("running", "walking") and streams.cadence_rpm is not None:
-        streams.cadence_rpm = [None if value is None else value * 2 for value in streams.cadence_rpm]
+        streams.cadence_rpm = streams.cadence_rpm * 2

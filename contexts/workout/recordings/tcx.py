@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from . import gpx, markup, recording
 from . import track as tracks
-from .recording import Lap, RecordedActivity
+from .recording import Lap, RecordedActivity, Told
 
 VALUES = {
     "LatitudeDegrees": "latitude",
@@ -18,6 +18,10 @@ VALUES = {
     "Watts": "power_w",
 }
 
+OWN_EXTENSION = "StayerActivity"
+OWN_WORDS = ("Sport", "Title")
+"""What our exports say in an extension of their own, since TCX knows three sports and no titles."""
+
 LAP_TOTALS = ("TotalTimeSeconds", "DistanceMeters", "Calories")
 
 
@@ -29,6 +33,7 @@ class Tcx(markup.Document):
         self.activities: list[RecordedActivity] = []
         self.sport = ""
         self.product: str | None = None
+        self.told = Told()
         self.track: tracks.Track | None = None
         self.laps: list[Lap] = []
         self.lap: dict[str, float | None] | None = None
@@ -38,7 +43,7 @@ class Tcx(markup.Document):
     def opened(self, name: str, attributes: dict[str, str]) -> None:
         """Activities, laps and points begin."""
         if name == "Activity":
-            self.sport, self.product = attributes.get("Sport", ""), None
+            self.sport, self.product, self.told = attributes.get("Sport", ""), None, Told()
             self.track, self.laps = tracks.Track(), []
         elif name == "Lap":
             self.lap = {"start": markup.seconds(attributes.get("StartTime"))}
@@ -58,6 +63,16 @@ class Tcx(markup.Document):
             self.lap[name] = recording.number(text)
         elif name == "Name" and self.path[-1:] == ["Creator"]:
             self.product = recording.clean_text(text)
+        elif name == "Notes" and self.path[-1:] == ["Activity"]:
+            self.told.notes = recording.clean_prose(text)
+        elif name in OWN_WORDS and self.path[-2:] == ["Extensions", OWN_EXTENSION]:
+            self._closed_own_word(name, text)
+
+    def _closed_own_word(self, name: str, text: str) -> None:
+        if name == "Sport":
+            self.sport = text
+        else:
+            self.told.title = recording.clean_line(text)
 
     def _closed_in_point(self, name: str, text: str, point: dict[str, float | None]) -> None:
         if name == "Trackpoint":
@@ -101,6 +116,7 @@ class Tcx(markup.Document):
         self.track = None
         if made is not None:
             recording.per_minute_of_both_legs(made.streams, sport)
+            made.told = self.told
             self.activities.append(made)
         if len(self.activities) > self.limits.max_activities:
             raise recording.TooManyActivities

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import numpy as np
+
 from . import recording
-from .recording import Column, Flaw, Lap, RecordedActivity, Streams
+from .recording import Flaw, Lap, RecordedActivity, Streams
 
 
 class Track:
@@ -13,7 +15,7 @@ class Track:
 
     def __init__(self) -> None:
         self.times: list[float] = []
-        self.columns: dict[str, Column] = {}
+        self.columns: dict[str, list[float | None]] = {}
         self.timeless = 0
 
     def add(self, at: float | None, values: dict[str, float | None]) -> None:
@@ -34,10 +36,11 @@ class Track:
         """The start in Unix seconds and the streams after it."""
         for column in self.columns.values():
             column.extend([None] * (len(self.times) - len(column)))
-        rows = recording.in_order(self.times, warnings)
-        times = [self.times[row] for row in rows]
-        columns = {name: [column[row] for row in rows] for name, column in self.columns.items()}
-        start = min([each for each in (start, *times[:1]) if each is not None], default=0.0)
+        points = np.array(self.times, np.float64)
+        rows = recording.in_order(points, warnings)
+        times = points[rows]
+        columns = {name: np.array(column, np.float64)[rows] for name, column in self.columns.items()}
+        start = min([each for each in (start, *times[:1].tolist()) if each is not None], default=0.0)
         return start, recording.streams_of(times, columns, start=start, warnings=warnings)
 
 
@@ -54,7 +57,7 @@ def activity(
     warnings: list[Flaw],
 ) -> RecordedActivity | None:
     """The activity of a track; None where nothing lasted any time. Laps hold Unix seconds until here."""
-    if track.timeless and track.times:
+    if track.timeless:
         warnings.append(Flaw("points_without_time", f"{track.timeless} points without a time were left out."))
     began, streams = track.streams(start=start, warnings=warnings)
     own_laps = [
@@ -62,7 +65,7 @@ def activity(
         for lap in laps or []
         if 0 <= lap.start_s - began <= lap.end_s - began <= recording.MAX_SPAN_S
     ]
-    lasted = max([0.0, *streams.time[-1:], *(lap.end_s for lap in own_laps)])
+    lasted = max([0.0, *streams.time[-1:].tolist(), *(lap.end_s for lap in own_laps)])
     if lasted <= 0:
         return None
     started_at = recording.moment(began)

@@ -1,0 +1,1 @@
+"""What is computed of sessions: analyses, records, progress, and the thresholds they go by."""

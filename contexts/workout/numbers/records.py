@@ -1,0 +1,161 @@
+"""Personal records: an athlete's best distance and times in each sport (WO-5)."""
+
+import operator
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+from django.db.models import Max, Min, Q
+
+from contexts.workout import events
+from contexts.workout.models import BestEffort, PersonalBest, TrainingSession
+from kernel.bus import publish
+
+
+class Aspect(NamedTuple):
+    """Where a session keeps its result for a record, and which of two results is the better one."""
+
+    field: str
+    beats: Callable[[float, float], bool]
+
+
+FASTEST: Final = "fastest_"
+"""Of records so named less is better; of all others more is."""
+
+ASPECTS: Final = {
+    PersonalBest.Record.LONGEST_DISTANCE: Aspect("distance_m", operator.gt),
+    PersonalBest.Record.FASTEST_1K: Aspect("fastest_1k_s", operator.lt),
+    PersonalBest.Record.FASTEST_5K: Aspect("fastest_5k_s", operator.lt),
+}
+
+
+def compare_with_bests(*, session: TrainingSession, at: datetime) -> None:
+    """Take over what this session did better than any before, and announce it.
+
+    The caller holds the athlete's gate, so two sessions cannot both beat the same best. A session revised
+    after it already holds the record moves it silently.
+    """
+    held = Q(sport=session.sport) | Q(session=session)
+    own = list(PersonalBest.objects.filter(held, user_id=session.user_id))
+    for sport in {best.sport for best in own} - {session.sport}:
+        settle(user_id=session.user_id, sport=sport)
+    bests = {best.record: best for best in own if best.sport == session.sport}
+    for record, aspect in ASPECTS.items():
+        value, best = getattr(session, aspect.field), bests.get(record)
+        if best is not None and best.session_id == session.id:
+            _settle(session.user_id, session.sport, record, aspect, best)
+        elif value and (best is None or aspect.beats(value, best.value)):
+            _set(session, record, value)
+            _announce(session, record, value, best.value if best else None, at)
+
+
+def efforts_in(numbers: Mapping[str, Any]) -> dict[str, float]:
+    """The best efforts that an analysis has found: by distance in seconds, by time in metres, by time in watts."""
+    pacing, riding = numbers["pacing"], numbers["riding"] or {"best": {}}
+    found = {f"{FASTEST}{name}": number["value"] for name, number in pacing["efforts"].items()}
+    found |= {f"longest_{name}": number["value"] for name, number in pacing["distances"].items()}
+    found |= {f"power_{name}": number["value"] for name, number in riding["best"].items()}
+    return {record: value for record, value in found.items() if value > 0 and record not in ASPECTS}
+
+
+def take_efforts(*, session: TrainingSession, numbers: Mapping[str, Any], is_new: bool, at: datetime) -> None:
+    """Keep the best efforts of a session that has been analysed, and the records that follow.
+
+    Announced is what beats an earlier best, by a new session; a first time beats nobody, and an analysis that is
+    repeated is silent. The caller holds the athlete's gate.
+    """
+    if not is_new:
+        BestEffort.objects.filter(session=session).delete()
+    found = efforts_in(numbers)
+    BestEffort.objects.bulk_create(
+        BestEffort(session=session, record=record, user_id=session.user_id, sport=session.sport, value=value)
+        for record, value in found.items()
+    )
+    if session.duplicate_of_id is not None:
+        return
+    bests = {best.record: best for best in PersonalBest.objects.filter(user_id=session.user_id, sport=session.sport)}
+    for record, value in found.items():
+        best = bests.get(record)
+        if best is None or (best.session_id != session.pk and _beats(record, value, best.value)):
+            _set(session, record, value)
+            if best is not None and is_new:
+                _announce(session, record, value, best.value, at)
+    for record, best in bests.items():
+        if best.session_id == session.pk and record not in ASPECTS:
+            _settle_effort(session.user_id, session.sport, record, best)
+
+
+def _beats(record: str, value: float, best: float) -> bool:
+    return value < best if record.startswith(FASTEST) else value > best
+
+
+def _settle_effort(user_id: UUID, sport: str, record: str, best: PersonalBest | None) -> None:
+    """The best is whatever the efforts say."""
+    order = "value" if record.startswith(FASTEST) else "-value"
+    rivals = BestEffort.objects.filter(user_id=user_id, sport=sport, record=record, session__duplicate_of=None)
+    holder = rivals.select_related("session").order_by(order, "session__ended_at", "session_id").first()
+    if holder is None:
+        if best is not None:
+            best.delete()
+    elif best is None or (best.value, best.session_id) != (holder.value, holder.session_id):
+        _set(holder.session, record, holder.value)
+
+
+def records_of(*, user_id: UUID, sport: str) -> list[PersonalBest]:
+    """An athlete's records, of one sport or all."""
+    own = PersonalBest.objects.filter(user_id=user_id).order_by("sport", "record")
+    return list(own.filter(sport=sport) if sport else own)
+
+
+def _set(session: TrainingSession, record: str, value: float) -> None:
+    assert session.ended_at is not None
+    PersonalBest(
+        user_id=session.user_id,
+        sport=session.sport,
+        record=record,
+        value=value,
+        session_id=session.id,
+        achieved_at=session.ended_at,
+    ).save()
+
+
+def settle(*, user_id: UUID, sport: str) -> None:
+    """Sessions have gone or changed: each best is again whatever the others say. Announces nothing.
+
+    The caller holds the athlete's gate.
+    """
+    bests = {best.record: best for best in PersonalBest.objects.filter(user_id=user_id, sport=sport)}
+    for record, aspect in ASPECTS.items():
+        _settle(user_id, sport, record, aspect, bests.get(record))
+    efforts = BestEffort.objects.filter(user_id=user_id, sport=sport).values_list("record", flat=True).distinct()
+    for name in set(efforts) | (bests.keys() - ASPECTS.keys()):
+        _settle_effort(user_id, sport, name, bests.get(name))
+
+
+def _settle(user_id: UUID, sport: str, record: str, aspect: Aspect, best: PersonalBest | None) -> None:
+    rivals = TrainingSession.objects.filter(
+        user_id=user_id, sport=sport, duplicate_of=None, **{f"{aspect.field}__gt": 0}
+    )
+    extreme = Max if aspect.beats is operator.gt else Min
+    value = rivals.aggregate(value=extreme(aspect.field))["value"]
+    holder = rivals.filter(**{aspect.field: value}).order_by("ended_at", "id").first() if value else None
+    if holder is None:
+        if best is not None:
+            best.delete()
+    elif best is None or (value, holder.id) != (best.value, best.session_id):
+        _set(holder, record, value)
+
+
+def _announce(session: TrainingSession, record: str, value: float, previous: float | None, at: datetime) -> None:
+    publish(
+        events.PersonalRecordAchieved(
+            session_id=session.id,
+            user_id=session.user_id,
+            sport=session.sport,
+            record=str(record),
+            value=value,
+            previous=previous,
+            occurred_at=at,
+        )
+    )

@@ -1,0 +1,1 @@
+"""Where sessions went: tracks, routes, segments and their efforts, heat maps."""

@@ -1,0 +1,1 @@
+"""Exercises, plans, the schedule that follows from them, and what became of it."""
