@@ -11,6 +11,7 @@ from uuid import UUID
 
 from contexts.gamification import leaderboards, rules
 from kernel.databases import release_connections
+from kernel.observability import correlation, correlation_id
 from kernel.realtime import push
 
 log = logging.getLogger(__name__)
@@ -33,11 +34,15 @@ def announce(moved: Mapping[rules.Board, set[UUID]], *, at: datetime) -> None:
 
 
 class Ticker:
-    """Collects the changes of one board: the first goes out at once, what follows within 250 ms goes together."""
+    """Collects the changes of one board: the first goes out at once, what follows within 250 ms goes together.
+
+    A frame belongs to the request behind the last change in it.
+    """
 
     def __init__(self, board: rules.Board) -> None:
         self.board = board
         self._waiting: set[UUID] = set()
+        self._request = ""
         self._sent_at = -INTERVAL_S
         self._timer: Timer | None = None
         self._lock = Lock()
@@ -46,6 +51,7 @@ class Ticker:
         """Take up a change and send it, now or with the next frame."""
         with self._lock:
             self._waiting |= users
+            self._request = correlation_id()
             if self._timer is not None:
                 return
             pause = self._sent_at + INTERVAL_S - monotonic()
@@ -58,7 +64,7 @@ class Ticker:
 
     def _send_later(self) -> None:
         try:
-            with self._lock:
+            with self._lock, correlation(self._request):
                 self._timer = None
                 self._send()
         except Exception:
@@ -75,10 +81,14 @@ class Ticker:
 
 
 def frame_of(board: rules.Board, users: set[UUID]) -> dict[str, Any] | None:
-    """One frame with the places of those who moved, as everybody may see them; None if there is nothing to say."""
+    """One frame with the places of those who moved, as everybody may see them; None if there is nothing to say.
+
+    `gone` names the rows of those who are on the board no more.
+    """
     places = leaderboards.changed_places(board, users=users)
-    if not places:
+    if places is None or not users:
         return None
+    gone = users - {place.user_id for place in places}
     lines = leaderboards.as_seen(board, places[:MOST_ENTRIES], viewer=None)
     return {
         "type": "changes",
@@ -86,6 +96,7 @@ def frame_of(board: rules.Board, users: set[UUID]) -> dict[str, Any] | None:
         "period_key": board.key,
         "seq": leaderboards.next_seq(board),
         "entries": [asdict(line) for line in lines],
+        "gone": sorted(leaderboards.row_of(board, user_id) for user_id in gone),
         "more": len(places) > MOST_ENTRIES,
     }
 

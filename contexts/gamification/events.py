@@ -8,7 +8,7 @@ from kernel.events import DomainEvent
 
 @dataclass(frozen=True, kw_only=True)
 class LeaderboardUpdated(DomainEvent, key="user_id"):
-    """An athlete's total on a board rose; `points` is the whole total of that period, not the difference."""
+    """An athlete's total on a board changed; `points` is the whole total of that period, not the difference."""
 
     period: str
     period_key: str

@@ -13,9 +13,14 @@ from kernel.bus import on, publish
 from kernel.databases import run_after_commit
 
 
-@on(workout.WorkoutCompleted, workout.PersonalRecordAchieved, batch=True)
-def award_points(happened: list[workout.WorkoutCompleted | workout.PersonalRecordAchieved]) -> None:
-    """Finished workouts earn points; a record earns a bonus, tried again while its workout has no points yet."""
+@on(workout.WorkoutCompleted, workout.PersonalRecordAchieved, workout.WorkoutDeleted, batch=True)
+def award_points(
+    happened: list[workout.WorkoutCompleted | workout.PersonalRecordAchieved | workout.WorkoutDeleted],
+) -> None:
+    """Finished workouts earn points; a record earns a bonus, tried again while its workout has no points yet.
+
+    What a deleted workout had brought is taken back, whichever of its events came first.
+    """
     finished = [event for event in happened if isinstance(event, workout.WorkoutCompleted)]
     beaten = [event for event in happened if isinstance(event, workout.PersonalRecordAchieved)]
     scoring.award_points(awards=[_award_for(event) for event in finished])
@@ -24,6 +29,13 @@ def award_points(happened: list[workout.WorkoutCompleted | workout.PersonalRecor
             scoring.Record(session_id=event.session_id, record=event.record, achieved_at=event.occurred_at)
             for event in beaten
             if rules.beats_something(previous=event.previous)
+        ]
+    )
+    scoring.take_back(
+        deletions=[
+            scoring.Deletion(user_id=event.user_id, session_id=event.session_id, deleted_at=event.occurred_at)
+            for event in happened
+            if isinstance(event, workout.WorkoutDeleted)
         ]
     )
 

@@ -1,12 +1,13 @@
 """Leaderboards: sorted sets in Redis, each a copy of what the ledger says, and how they are read and rebuilt.
 
-The ledger is the truth. A total only ever rises, so a write carries the whole total and `ZADD GT` lets the newer one
-win whatever the order of arrival; a lost write is mended by the next. The member `complete` (score -1, below all)
+The ledger is the truth. A write carries the whole total, and whoever has written reads the ledger again and writes
+again until both agree: whatever the order of two writers, the one that writes last has seen the newest total. A lost
+write is mended by the next. The member `complete` (score -1, below all)
 is written by a rebuild alone: a set without it has been flushed or never built, and is rebuilt before it is read.
 """
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
@@ -78,14 +79,19 @@ class BoardView:
 
 
 def refresh(board: rules.Board, *, users: list[UUID]) -> None:
-    """Copy these athletes' totals from the ledger to Redis."""
-    _write(board, UserDay.objects.standings(board, users=users))
+    """Copy these athletes' totals from the ledger to Redis; who has no points any more leaves the board."""
+    written: list[rules.Standing] | None = None
+    while (standings := UserDay.objects.standings(board, users=users)) != written:
+        _write(board, standings, gone=set(users) - {standing.user_id for standing in standings})
+        written = standings
 
 
-def _write(board: rules.Board, standings: Sequence[rules.Standing]) -> None:
+def _write(board: rules.Board, standings: Sequence[rules.Standing], *, gone: Collection[UUID]) -> None:
     with redis_client().pipeline(transaction=False) as pipe:
         for scores in _scores(board, standings):
-            pipe.zadd(key_of(board), scores, gt=True)
+            pipe.zadd(key_of(board), scores)
+        if gone:
+            pipe.zrem(key_of(board), *map(str, gone))
         pipe.expireat(key_of(board), board.forgotten_at)
         pipe.execute()
 
@@ -99,7 +105,7 @@ def _scores(board: rules.Board, standings: Sequence[rules.Standing]) -> Iterator
 def rebuild(board: rules.Board) -> int:
     """Replace a board by what the ledger says; returns the number of athletes on it.
 
-    Awards that come in between reading the ledger and swapping the set are caught by reading a second time.
+    What changes between reading the ledger and swapping the set is caught by reading a second time.
     """
     before = UserDay.objects.standings(board)
     fresh = f"{{{key_of(board)}}}:{uuid4().hex}"  # the braces keep both keys on one node of a cluster
@@ -110,8 +116,8 @@ def rebuild(board: rules.Board) -> int:
         pipe.expireat(fresh, board.forgotten_at)
         pipe.rename(fresh, key_of(board))
         pipe.execute()
-    known = set(before)
-    _write(board, [standing for standing in UserDay.objects.standings(board) if standing not in known])
+    if changed := {standing.user_id for standing in {*before} ^ {*UserDay.objects.standings(board)}}:
+        refresh(board, users=sorted(changed))
     return len(before)
 
 
@@ -172,10 +178,12 @@ def show_board(board: rules.Board, *, viewer: UUID) -> BoardView:
     )
 
 
-def changed_places(board: rules.Board, *, users: Iterable[UUID]) -> list[Place]:
-    """Where these athletes stand now, best first; nobody if Redis is being rebuilt."""
+def changed_places(board: rules.Board, *, users: Iterable[UUID]) -> list[Place] | None:
+    """Where these athletes stand now, best first, without those who stand nowhere; None if Redis is being rebuilt."""
     members = [str(user) for user in users]
-    if not members or not _is_complete(board):
+    if not _is_complete(board):
+        return None
+    if not members:
         return []
     scores = redis_client().zmscore(key_of(board), members)
     found = [(UUID(member), rules.points_in(s)) for member, s in zip(members, scores, strict=True) if s is not None]

@@ -76,14 +76,14 @@ class UserDay(models.Model):
 
 
 class PointsEntry(models.Model):
-    """One award, written once and never changed (a trigger refuses updates)."""
+    """One award, or what takes a workout's awards back: written once, never changed (a trigger refuses updates)."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     user_id = models.UUIDField()
     rule = models.CharField(max_length=40)
     source_id = models.UUIDField(help_text="What earned it: the workout's session.")
-    points_asked = models.PositiveIntegerField(help_text="What the rule says, before the daily cap.")
-    points_granted = models.PositiveIntegerField(help_text="What the daily cap let through.")
+    points_asked = models.IntegerField(help_text="What the rule says, before the daily cap; negative: taken back.")
+    points_granted = models.IntegerField(help_text="What the daily cap let through; negative: taken back.")
     local_day = models.DateField(help_text="The athlete's calendar day of `earned_at`.")
     earned_at = models.DateTimeField(help_text="When the effort ended.")
     awarded_at = models.DateTimeField(help_text="When it became known.")
@@ -93,7 +93,9 @@ class PointsEntry(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["rule", "source_id"], name="one_award_per_rule_and_source"),
             models.CheckConstraint(
-                condition=Q(points_granted__lte=F("points_asked")), name="never_grants_more_than_asked"
+                condition=Q(points_granted__gte=0, points_granted__lte=F("points_asked"))
+                | Q(points_granted__lte=0, points_granted__gte=F("points_asked"), rule=rules.DELETED_WORKOUT),
+                name="never_grants_more_than_asked",
             ),
         ]
         indexes = [

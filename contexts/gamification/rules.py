@@ -24,6 +24,9 @@ RECORD_BONUS: Final = 50
 
 COMPLETED_WORKOUT: Final = "completed_workout"
 
+DELETED_WORKOUT: Final = "deleted_workout"
+"""The rule of the entry that takes back all that a workout had brought."""
+
 
 def points_for_workout(*, moving_s: float, energy_kcal: float | None) -> int:
     """Points asked for a finished workout: time in motion plus energy, each rounded down.
@@ -47,6 +50,20 @@ def record_rule(record: str) -> str:
 def grantable(*, asked: int, earned_today: int) -> int:
     """How much of `asked` still fits under the daily cap."""
     return max(0, min(asked, DAILY_CAP - earned_today))
+
+
+def earned_by(awards: Iterable[tuple[int, datetime]]) -> tuple[int, datetime | None]:
+    """What awards of one day, each (points asked, earned at) in the order of the ledger, bring under the cap.
+
+    Answers the points, and when the last one that still counted was earned.
+    """
+    points: int = 0
+    reached_at: datetime | None = None
+    for asked, earned_at in awards:
+        if granted := grantable(asked=asked, earned_today=points):
+            points += granted
+            reached_at = max(filter(None, [reached_at, earned_at]))
+    return points, reached_at
 
 
 # --- days and boards (GA-3) ------------------------------------------------------------------------------------
