@@ -6,7 +6,7 @@ from uuid import UUID
 
 from contexts.booking.models import SportEvent
 from kernel.databases import run_after_commit
-from kernel.realtime import push
+from kernel.realtime import push, push_all
 
 
 def group_of(sport_event_id: UUID) -> str:
@@ -19,13 +19,13 @@ def personal_group(user_id: UUID) -> str:
     return f"booking.person.{user_id}"
 
 
-def tell_places(sport_event: SportEvent) -> None:
+def tell_places(*sport_events: SportEvent) -> None:
     """Say how many places are free once the change is real: once for a transaction, as its end has it."""
 
     def tell() -> None:
-        push(group_of(sport_event.pk), places_frame(sport_event))
+        push_all({group_of(one.pk): places_frame(one) for one in sport_events})
 
-    run_after_commit(tell, once=f"places of {sport_event.pk}")
+    run_after_commit(tell, once=f"places of {[one.pk for one in sport_events]}")
 
 
 def places_frame(sport_event: SportEvent) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from contexts.booking import broadcasting, events, places, processes, releasing, reserving, rules
-from contexts.booking.models import Booking, DayPlace, Payment, SportEvent, Ticket, WaitlistEntry
+from contexts.booking.models import Booking, DayOwner, DayPlace, Payment, SportEvent, Ticket, WaitlistEntry
 from kernel import payments
 from kernel.bus import publish
 from kernel.databases import unit_of_work
@@ -96,8 +96,7 @@ def _keep_day(sport_event: SportEvent, booking: Booking, *, until: datetime | No
     """The booking's place in its owner's day lasts as long as the booking; an offer gets one here (BO-4)."""
     if DayPlace.objects.filter(booking_id=booking.pk).update(until=until):
         return
-    owner = (booking.pk, booking.user_id)
-    if not DayPlace.objects.take([owner], day=sport_event.local_day, until=until, at=at):
+    if not DayPlace.objects.take([DayOwner(booking.pk, booking.user_id, sport_event.local_day, until)], at=at):
         raise reserving.DailyLimit(limit=rules.MAX_EVENTS_A_DAY)
 
 
@@ -208,8 +207,7 @@ def _take_again(sport_event: SportEvent, booking: Booking, *, at: datetime) -> b
     vacancies = places.vacancies_of(sport_event, sport_event.ticket_types.all())
     if mine.exists() or not vacancies.have(booking.places):
         return False
-    owner = (booking.pk, booking.user_id)
-    if not DayPlace.objects.take([owner], day=sport_event.local_day, until=None, at=at):
+    if not DayPlace.objects.take([DayOwner(booking.pk, booking.user_id, sport_event.local_day, None)], at=at):
         return False
     booking.ended_at, booking.end_reason = None, ""
     booking.save(update_fields=["ended_at", "end_reason"])

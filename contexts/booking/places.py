@@ -19,13 +19,23 @@ def vacancies_of(sport_event: SportEvent, types: Iterable[TicketType]) -> rules.
 
 def count(sport_event: SportEvent, places: Iterable[rules.Place], *, held: int = 0, confirmed: int = 0) -> None:
     """Move these places into or out of the counts (+1, −1). The database refuses a count that cannot be."""
-    numbers = rules.quantities(places)
-    for ticket_type_id, number in sorted(numbers.items()):
-        TicketType.objects.filter(pk=ticket_type_id).update(
-            held=F("held") + held * number, confirmed=F("confirmed") + confirmed * number
-        )
-    total = sum(numbers.values())
-    sport_event.move_places(held=held * total, confirmed=confirmed * total)
+    count_all([(sport_event, places)], held=held, confirmed=confirmed)
+
+
+def count_all(
+    changed: Iterable[tuple[SportEvent, Iterable[rules.Place]]], *, held: int = 0, confirmed: int = 0
+) -> None:
+    """The same for places of many sport events."""
+    by_type: dict[UUID, int] = {}
+    by_event: dict[UUID, int] = {}
+    for sport_event, places in changed:
+        numbers = rules.quantities(places)
+        by_type |= numbers
+        total = by_event[sport_event.pk] = sum(numbers.values())
+        sport_event.held += held * total
+        sport_event.confirmed += confirmed * total
+    if by_type:
+        SportEvent.objects.move_places(by_event, by_type, held=held, confirmed=confirmed)
 
 
 def free_places(sport_events: Sequence[SportEvent], *, at: datetime) -> dict[UUID, int]:

@@ -15,9 +15,17 @@ from kernel.databases import unit_of_work
 
 def release_lapsed(sport_event: SportEvent, *, at: datetime) -> int:
     """Free what has run out by `at` and offer it to the waitlist; answers how many bookings that were."""
-    lapsed = list(Booking.objects.lapsed(at=at).filter(sport_event=sport_event).prefetch_related("lines"))
-    release(sport_event, lapsed, status=Booking.Status.EXPIRED, reason="expired", at=at)
-    return len(lapsed)
+    return release_lapsed_of([sport_event], at=at)
+
+
+def release_lapsed_of(sport_events: Sequence[SportEvent], *, at: datetime) -> int:
+    """The same for many sport events."""
+    lapsed: dict[UUID, list[Booking]] = {one.pk: [] for one in sport_events}
+    for booking in Booking.objects.lapsed(at=at).filter(sport_event__in=list(lapsed)).prefetch_related("lines"):
+        lapsed[booking.sport_event_id].append(booking)
+    for sport_event in sport_events:
+        release(sport_event, lapsed[sport_event.pk], status=Booking.Status.EXPIRED, reason="expired", at=at)
+    return sum(map(len, lapsed.values()))
 
 
 def release(sport_event: SportEvent, bookings: Sequence[Booking], *, status: str, reason: str, at: datetime) -> None:

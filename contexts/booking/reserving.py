@@ -1,7 +1,7 @@
 """Holding places (BO-2, BO-5): the one way in which somebody gets any.
 
 Whoever changes the places of a sport event stands in its gate and holds its row lock, so an event is changed by one
-at a time, and everybody sees what those before them left. Wishes for one event are answered many at a time.
+at a time, and everybody sees what those before them left. Wishes are answered many at a time, of all events together.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,13 +10,16 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from django.db.models import prefetch_related_objects
+
 from contexts.booking import broadcasting, events, places, releasing, rules
-from contexts.booking.models import Booking, BookingLine, DayPlace, Seat, SportEvent, TicketType
+from contexts.booking.models import Booking, DayOwner, DayPlace, Seat, SportEvent, TicketType
 from kernel.bus import publish
-from kernel.databases import current_context, unit_of_work
+from kernel.databases import current_context, try_gates, unit_of_work
 from kernel.errors import NotFound, Refused
 from kernel.events import uuid7
 from kernel.gathering import Gathering
+from kernel.observability import correlation_id
 
 Then = Callable[[Booking], object]
 
@@ -68,51 +71,74 @@ class SeatsMissing(Refused):
 def hold_places(*, sport_event_id: UUID, wish: rules.Wish, at: datetime, then: Then | None = None) -> Booking:
     """Hold the places wished for until `at` + 15 min, or refuse with the reason.
 
-    Wishes of one moment for one event are gathered into one transaction, unless one is open here already; `then` is
-    called inside it, for what has to be true together with the booking.
+    Wishes of one moment are gathered into one transaction, unless one is open here already; `then` is called inside
+    it, with the booking and what it consists of, for what has to be true together with it.
     """
-    asked = Asked(wish, at, then)
+    asked = Asked(sport_event_id, wish, at, then, correlation_id())
     if current_context() is None:
-        answer = _gathered.ask(sport_event_id, asked)
+        answer = _gathered.ask(None, asked) or _waiting.ask(sport_event_id, asked)
     else:
-        (answer,) = hold_all(sport_event_id=sport_event_id, wishes=[asked])
+        (answer,) = hold_all(sport_event_id=sport_event_id, asked=[asked])
     if isinstance(answer, Refused):
         raise answer
     return answer
 
 
 class Asked(NamedTuple):
-    """A wish, when it came, and what is to be done in the transaction that fulfils it."""
+    """A wish, when it came, what is to be done in the transaction that fulfils it, and the request it came with."""
 
+    sport_event_id: UUID
     wish: rules.Wish
     at: datetime
     then: Then | None = None
+    correlation_id: str | None = None
+
+
+Answer = Booking | Refused
 
 
 @unit_of_work("booking", gate="sport_event_id")
-def hold_all(*, sport_event_id: UUID, wishes: Sequence[Asked]) -> list[Booking | Refused]:
+def hold_all(*, sport_event_id: UUID, asked: Sequence[Asked]) -> list[Answer]:
     """Answer wishes for one sport event in the order of their coming: a booking or the reason why not, for each."""
-    at = max(asked.at for asked in wishes)
-    sport_event = SportEvent.objects.filter(pk=sport_event_id).select_for_update(no_key=True).first()
-    if sport_event is None or sport_event.status == SportEvent.Status.DRAFT:
-        raise NotFound
-    releasing.release_lapsed(sport_event, at=at)
-    hall = _Hall.of(sport_event, [asked.wish for asked in wishes])
-    answers = [hall.answer(asked.wish, at=asked.at) for asked in wishes]
-    granted = _within_the_day(hall, [grant for grant in answers if isinstance(grant, _Grant)], at=at)
-    _write(hall, granted)
+    return _answer_all(asked)
+
+
+def _hold_at_free_gates(_: Any, asked: Sequence[Asked]) -> list[Answer | None]:
+    """Answer wishes for all sport events at whose gates nobody stands; for the others the answer is none."""
+    with try_gates("booking", "sport_event_id", {one.sport_event_id for one in asked}) as free:
+        answers = iter(_hold_together([one for one in asked if one.sport_event_id in free]))
+        return [next(answers) if one.sport_event_id in free else None for one in asked]
+
+
+def _hold_at_one_gate(sport_event_id: Any, asked: Sequence[Asked]) -> list[Answer]:
+    return hold_all(sport_event_id=sport_event_id, asked=asked)
+
+
+_gathered = Gathering(_hold_at_free_gates, most=rules.WISHES_A_UNIT)
+_waiting = Gathering(_hold_at_one_gate, most=rules.WISHES_A_UNIT)
+"""Wishes for an event that another process is changing wait for it here, and keep nobody else waiting."""
+
+
+@unit_of_work("booking")
+def _hold_together(asked: Sequence[Asked]) -> list[Answer]:
+    return _answer_all(asked)
+
+
+def _answer_all(asked: Sequence[Asked]) -> list[Answer]:
+    """Answer wishes at whose gates the caller stands, in the order of their coming."""
+    if not asked:
+        return []
+    at = max(one.at for one in asked)
+    halls = _open_halls(asked, at=at)
+    answers = [halls[one.sport_event_id].answer(one) if one.sport_event_id in halls else NotFound() for one in asked]
+    granted = _within_the_day([answer for answer in answers if isinstance(answer, _Grant)], at=at)
+    _write(list(halls.values()), granted)
     kept = {grant.booking.pk for grant in granted}
-    for asked, answer in zip(wishes, answers, strict=True):
-        if asked.then is not None and isinstance(answer, _Grant) and answer.booking.pk in kept:
-            asked.then(answer.booking)
+    followed = [(grant.asked.then, grant.booking) for grant in granted if grant.asked.then is not None]
+    prefetch_related_objects([booking for _, booking in followed], "lines", "seats")
+    for then, booking in followed:
+        then(booking)
     return [_told(answer, kept) for answer in answers]
-
-
-def _hold_gathered(sport_event_id: Any, wishes: Sequence[Asked]) -> list[Booking | Refused]:
-    return hold_all(sport_event_id=sport_event_id, wishes=wishes)
-
-
-_gathered = Gathering(_hold_gathered, most=rules.WISHES_A_UNIT)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +146,13 @@ class _Grant:
     """A wish that can be fulfilled."""
 
     booking: Booking
-    wish: rules.Wish
+    asked: Asked
+    hall: "_Hall"
+
+    @property
+    def places(self) -> Sequence[rules.Place]:
+        """What it takes."""
+        return self.asked.wish.places
 
 
 @dataclass(kw_only=True)
@@ -130,27 +162,13 @@ class _Hall:
     sport_event: SportEvent
     types: dict[UUID, TicketType]
     vacancies: rules.Vacancies
-    present: set[UUID]
+    present: set[UUID] = field(default_factory=set)
     seats: dict[str, Seat] = field(default_factory=dict)
+    given: list[rules.Place] = field(default_factory=list)
 
-    @classmethod
-    def of(cls, sport_event: SportEvent, wishes: Sequence[rules.Wish]) -> "_Hall":
-        """What has to be known of an event to answer these wishes; its row must be locked."""
-        types = {ticket_type.pk: ticket_type for ticket_type in sport_event.ticket_types.all()}
-        here = Booking.objects.active().filter(sport_event=sport_event, user_id__in=[wish.user_id for wish in wishes])
-        hall = cls(
-            sport_event=sport_event,
-            types=types,
-            vacancies=places.vacancies_of(sport_event, types.values()),
-            present=set(here.values_list("user_id", flat=True)),
-        )
-        if sport_event.is_numbered:
-            labels = [label for wish in wishes for label in wish.seats]
-            hall.seats = {seat.label: seat for seat in sport_event.seats.filter(label__in=labels)}
-        return hall
-
-    def answer(self, wish: rules.Wish, *, at: datetime) -> "_Grant | Refused":
+    def answer(self, asked: Asked) -> "_Grant | Refused":
         """Give out what is wished for, or say why not."""
+        wish, at = asked.wish, asked.at
         refusal = self._refusal(wish, at=at)
         if refusal is not None:
             return refusal
@@ -159,12 +177,12 @@ class _Hall:
         self.present.add(wish.user_id)
         for label in wish.seats:
             self.seats[label].booking = booking
-        return _Grant(booking=booking, wish=wish)
+        return _Grant(booking=booking, asked=asked, hall=self)
 
     def take_back(self, grant: _Grant) -> None:
         """These are free again."""
-        self.vacancies.give_back(grant.wish.places)
-        for label in grant.wish.seats:
+        self.vacancies.give_back(grant.places)
+        for label in grant.asked.wish.seats:
             self.seats[label].booking = None
 
     def _refusal(self, wish: rules.Wish, *, at: datetime) -> Refused | None:
@@ -217,29 +235,67 @@ class _Hall:
         )
 
 
-def _within_the_day(hall: _Hall, grants: list[_Grant], *, at: datetime) -> list[_Grant]:
+def _open_halls(asked: Sequence[Asked], *, at: datetime) -> dict[UUID, _Hall]:
+    """What has to be known of sport events to answer these wishes: of all with the same few questions.
+
+    Their rows are locked from here on, and what has run out is free.
+    """
+    known = SportEvent.objects.all_locked({one.sport_event_id for one in asked})
+    sport_events = [one for one in known.values() if one.status != SportEvent.Status.DRAFT]
+    releasing.release_lapsed_of(sport_events, at=at)
+    types: dict[UUID, dict[UUID, TicketType]] = {one.pk: {} for one in sport_events}
+    for ticket_type in TicketType.objects.filter(sport_event__in=list(types)):
+        types[ticket_type.sport_event_id][ticket_type.pk] = ticket_type
+    halls = {
+        one.pk: _Hall(
+            sport_event=one, types=types[one.pk], vacancies=places.vacancies_of(one, types[one.pk].values())
+        )
+        for one in sport_events
+    }
+    here = Booking.objects.active().filter(
+        sport_event__in=sport_events, user_id__in=[one.wish.user_id for one in asked]
+    )
+    for sport_event_id, user_id in here.values_list("sport_event_id", "user_id"):
+        halls[sport_event_id].present.add(user_id)
+    labels = {label for one in asked for label in one.wish.seats}
+    numbered = [one for one in sport_events if one.is_numbered]
+    if labels and numbered:
+        for seat in Seat.objects.filter(sport_event__in=numbered, label__in=labels):
+            halls[seat.sport_event_id].seats[seat.label] = seat
+    return halls
+
+
+def _within_the_day(grants: Sequence[_Grant], *, at: datetime) -> list[_Grant]:
     """Those whose holders have a place left on the event's day; what the others got is free again (BO-4)."""
-    owners = [(grant.booking.pk, grant.wish.user_id) for grant in grants]
-    served = DayPlace.objects.take(owners, day=hall.sport_event.local_day, until=at + rules.HOLD, at=at)
+    owners = [
+        DayOwner(one.booking.pk, one.booking.user_id, one.hall.sport_event.local_day, one.booking.expires_at)
+        for one in grants
+    ]
+    served = DayPlace.objects.take(owners, at=at)
     for grant in grants:
         if grant.booking.pk not in served:
-            hall.take_back(grant)
+            grant.hall.take_back(grant)
     return [grant for grant in grants if grant.booking.pk in served]
 
 
-def _write(hall: _Hall, grants: list[_Grant]) -> None:
+def _write(halls: Sequence[_Hall], grants: Sequence[_Grant]) -> None:
     if not grants:
         return
-    Booking.objects.write([grant.booking for grant in grants])
-    BookingLine.objects.write(
-        (grant.booking.pk, ticket_type, quantity, hall.types[ticket_type].price_minor)
+    lines = (
+        (grant.booking.pk, ticket_type, quantity, grant.hall.types[ticket_type].price_minor)
         for grant in grants
-        for ticket_type, quantity in rules.quantities(grant.wish.places).items()
+        for ticket_type, quantity in rules.quantities(grant.places).items()
     )
-    Seat.objects.bulk_update([hall.seats[label] for grant in grants for label in grant.wish.seats], ["booking"])
-    places.count(hall.sport_event, [place for grant in grants for place in grant.wish.places], held=+1)
-    publish(*(_announced(grant.booking) for grant in grants))
-    broadcasting.tell_places(hall.sport_event)
+    Booking.objects.write([grant.booking for grant in grants], lines)
+    seats = [grant.hall.seats[label] for grant in grants for label in grant.asked.wish.seats]
+    Seat.objects.bulk_update(seats, ["booking"])
+    for grant in grants:
+        grant.hall.given.extend(grant.places)
+    changed = [hall for hall in halls if hall.given]
+    places.count_all([(hall.sport_event, hall.given) for hall in changed], held=+1)
+    announced = (_announced(grant.booking) for grant in grants)
+    publish(*announced, requests=[grant.asked.correlation_id for grant in grants])
+    broadcasting.tell_places(*(hall.sport_event for hall in changed))
 
 
 def _announced(booking: Booking) -> events.SeatHeld:
@@ -254,7 +310,7 @@ def _announced(booking: Booking) -> events.SeatHeld:
     )
 
 
-def _told(answer: "_Grant | Refused", kept: set[UUID]) -> Booking | Refused:
+def _told(answer: "_Grant | Refused", kept: set[UUID]) -> Answer:
     if isinstance(answer, Refused):
         return answer
     return answer.booking if answer.booking.pk in kept else DailyLimit(limit=rules.MAX_EVENTS_A_DAY)

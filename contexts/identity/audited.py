@@ -5,7 +5,7 @@ from typing import Any
 from contexts.health.events import MedicalDataRead
 from contexts.identity import audit, events, rules
 from contexts.identity.models import Session
-from contexts.workout.events import WorkoutViewed
+from contexts.workout.events import ScheduleViewed, WorkoutViewed
 from kernel.events import DomainEvent
 
 KEPT: tuple[type[DomainEvent], ...] = (
@@ -26,6 +26,7 @@ KEPT: tuple[type[DomainEvent], ...] = (
     events.UserErased,
     MedicalDataRead,
     WorkoutViewed,
+    ScheduleViewed,
 )
 
 
@@ -61,6 +62,9 @@ def _entry(event: DomainEvent) -> dict[str, Any]:
             return _medical_read(event)
         case WorkoutViewed():
             claims = {"session": str(event.session_id)}
+            return {"actor": event.by, "actor_kind": "person", "subject": event.user_id, "claims": claims}
+        case ScheduleViewed():
+            claims = {"from": str(event.first_day), "to": str(event.last_day)}
             return {"actor": event.by, "actor_kind": "person", "subject": event.user_id, "claims": claims}
     return _own(getattr(event, event.key_field)) | {"claims": _told(event)}
 

@@ -7,10 +7,10 @@
 | organiser | offer events and sell places | |
 | moderator | people, friendships, rooms, messages, points, workouts' outlines, events, | anything medical |
 | | bookings; block, hide, cancel | |
-| medical_reviewer | which devices send what, and their alerts; never what was measured | messages, streams |
+| medical_reviewer | which devices send what, their alerts; publishes norms | messages, what was measured |
 | support | people with masked addresses, their sessions; says why for each person | any content |
-| operator | as a moderator; stuck payments, devices, sessions, dead letters, memberships, | what was measured |
-| | the security policy, the audit | |
+| operator | as a moderator; stuck payments, imports, devices, sessions, dead letters, | what was measured |
+| | memberships, the security policy, the audit | |
 | (superuser) | all of it, and grants roles | |
 
 A role goes into the next token of its person, ten minutes later at the latest. The last four open the
@@ -36,12 +36,15 @@ _MODERATION = {
     "identity": "^(view|block)_(user|address)$",
     "social": "^(view|delete)_",
     "gamification": "^view_",
-    "workout": "^view_(trainingsession|import)$",
+    "workout": (
+        "^(view_(trainingsession|import|importbatch|adoptedplan|segment)|delete_segment"
+        "|(view|change)_(exercise|trainingplan))$"
+    ),
     "booking": "^(view_.*|delete_(sportevent|booking))$",
 }
 GROUPS: dict[str, dict[str, str]] = {
     "moderator": _MODERATION,
-    "medical_reviewer": {"health": "^view_(device|alert)$"},
+    "medical_reviewer": {"health": "^(view_(device|certification|calibration|alert)|(view|add)_normversion)$"},
     "support": {"identity": "^view_(user|session)$"},
     "operator": _MODERATION
     | {
@@ -49,6 +52,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "|(view|add)_securitypolicy|view_(auditentry|membershipperiod))$",
         "health": "^view_device$",
         "kernel": "^(view|change)_faileddelivery$",
+        "workout": "^(view_(trainingsession|import|importbatch)|change_import)$",
         "booking": "^(view_.*|delete_(sportevent|booking)|change_(payment|process))$",
     },
 }

@@ -4,46 +4,66 @@ Nothing is fanned out. Who may see an entry is decided when it is read, in the q
 a friendship that ends takes the entries with it, and no page comes out short.
 """
 
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from uuid import UUID
 
 from django.db.models import QuerySet
 
 from contexts.social import friendships, rules
-from contexts.social.models import FeedEntry
+from contexts.social.models import FeedEntry, FeedSource
 from kernel.databases import unit_of_work
 
 
-@unit_of_work("social")
-def share_workout(
-    *,
-    session_id: UUID,
-    author_id: UUID,
-    sport: str,
-    started_at: datetime,
-    ended_at: datetime,
-    duration_s: float,
-    moving_s: float,
-    distance_m: float | None,
-    energy_kcal: float | None,
-    visibility: str,
-) -> None:
-    """Put a completed workout into the feed, unless it is private. A workout appears once."""
-    if not rules.is_shared(visibility):
-        return
-    entry = FeedEntry(
+@dataclass(frozen=True, kw_only=True)
+class Workout:
+    """A completed workout, as it is shown to others."""
+
+    session_id: UUID
+    author_id: UUID
+    sport: str
+    started_at: datetime
+    ended_at: datetime
+    duration_s: float
+    moving_s: float
+    distance_m: float | None
+    energy_kcal: float | None
+    visibility: str
+
+
+@unit_of_work("social", gate="session_id")
+def share_workout(*, session_id: UUID, workout: Workout) -> None:
+    """Put a completed workout into the feed, unless it is private, or something later was heard of it already."""
+    if not FeedSource.objects.filter(session_id=session_id).exists():
+        _show(workout)
+
+
+@unit_of_work("social", gate="session_id")
+def correct_workout(*, session_id: UUID, workout: Workout, change: int) -> None:
+    """A completed workout is another sport's, or others may see it: it enters, changes or leaves the feed."""
+    source, _ = FeedSource.objects.get_or_create(session_id=session_id, defaults={"author_id": workout.author_id})
+    if source.is_before(change):
+        source.change = change
+        source.save(update_fields=["change"])
+        _show(workout)
+
+
+def _show(workout: Workout) -> None:
+    if rules.is_shared(workout.visibility):
+        FeedEntry.objects.update_or_create(session_id=workout.session_id, defaults=asdict(workout))
+    else:
+        FeedEntry.objects.filter(session_id=workout.session_id).delete()
+
+
+@unit_of_work("social", gate="session_id")
+def withdraw_workout(*, session_id: UUID, author_id: UUID) -> None:
+    """A workout is no more, for good."""
+    FeedSource.objects.update_or_create(
         session_id=session_id,
-        author_id=author_id,
-        sport=sport,
-        started_at=started_at,
-        ended_at=ended_at,
-        duration_s=duration_s,
-        moving_s=moving_s,
-        distance_m=distance_m,
-        energy_kcal=energy_kcal,
-        visibility=visibility,
+        defaults={"is_deleted": True},
+        create_defaults={"is_deleted": True, "author_id": author_id},
     )
-    FeedEntry.objects.bulk_create([entry], ignore_conflicts=True)
+    FeedEntry.objects.filter(session_id=session_id).delete()
 
 
 def entries_for(*, viewer: UUID) -> QuerySet[FeedEntry]:

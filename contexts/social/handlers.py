@@ -1,5 +1,7 @@
 """What the social context does when others speak."""
 
+from dataclasses import fields
+
 from contexts.identity import events as identity
 from contexts.social import events, feed
 from contexts.workout import events as workout
@@ -10,18 +12,28 @@ from kernel.bus import on, publish
 @on(workout.WorkoutCompleted)
 def share_completed_workout(event: workout.WorkoutCompleted) -> None:
     """A finished workout appears in friends' feeds if its athlete shares it."""
-    feed.share_workout(
-        session_id=event.session_id,
-        author_id=event.user_id,
-        sport=event.sport,
-        started_at=event.started_at,
-        ended_at=event.ended_at,
-        duration_s=event.duration_s,
-        moving_s=event.moving_s,
-        distance_m=event.distance_m,
-        energy_kcal=event.energy_kcal,
-        visibility=event.visibility,
-    )
+    feed.share_workout(session_id=event.session_id, workout=_workout(event))
+
+
+@on(workout.WorkoutChanged)
+def correct_shared_workout(event: workout.WorkoutChanged) -> None:
+    """What its athlete shares later enters the feeds, what they make private leaves them.
+
+    Without a summary the session is under way, or stands behind another: it is in no feed.
+    """
+    if event.change is not None and event.ended_at is not None:
+        feed.correct_workout(session_id=event.session_id, workout=_workout(event), change=event.change)
+
+
+def _workout(event: workout.WorkoutCompleted | workout.WorkoutChanged) -> feed.Workout:
+    told = {field.name: getattr(event, field.name) for field in fields(feed.Workout) if field.name != "author_id"}
+    return feed.Workout(author_id=event.user_id, **told)
+
+
+@on(workout.WorkoutDeleted)
+def withdraw_deleted_workout(event: workout.WorkoutDeleted) -> None:
+    """What its athlete deletes leaves the feeds."""
+    feed.withdraw_workout(session_id=event.session_id, author_id=event.user_id)
 
 
 def _hand_out(event: identity.UserExportRequested) -> dict[str, int]:

@@ -56,6 +56,13 @@ def nothing_private_in_the_feed() -> str:
     return f"SELECT id, author_id, visibility FROM social_feedentry WHERE visibility NOT IN ({shared})"
 
 
+@invariant("social", "S12", "The feed holds no workout that is gone")
+def nothing_deleted_in_the_feed() -> str:
+    return """
+        SELECT entry.id, entry.session_id FROM social_feedentry entry
+        JOIN social_feedsource source ON source.session_id = entry.session_id WHERE source.is_deleted"""
+
+
 @invariant(
     "social",
     "S11",

@@ -136,6 +136,26 @@ class FeedEntry(models.Model):
         return f"{self.sport} of {self.author_id}"
 
 
+class FeedSource(models.Model):
+    """What workout said last of a session after its completion: a change, by number, or that it is gone.
+
+    It outlives the feed entry, so that news which come late, in whatever order, bring nothing back.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    session_id = models.UUIDField(unique=True)
+    author_id = models.UUIDField(db_index=True)
+    change = models.PositiveIntegerField(default=0)
+    is_deleted = models.BooleanField(default=False)
+
+    def __str__(self) -> str:
+        return f"{self.session_id}: {'deleted' if self.is_deleted else self.change}"
+
+    def is_before(self, change: int) -> bool:
+        """Whether a change is news."""
+        return not self.is_deleted and self.change < change
+
+
 class Room(models.Model):
     """A place to talk: two friends (direct) or several people (group).
 

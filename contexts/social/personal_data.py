@@ -10,7 +10,7 @@ from django.db.models import CharField, F
 from django.db.models.functions import Cast, Now
 
 from contexts.social import rules
-from contexts.social.models import FeedEntry, FriendRequestQuota, Friendship, Membership, Message, Room
+from contexts.social.models import FeedEntry, FeedSource, FriendRequestQuota, Friendship, Membership, Message, Room
 from kernel.databases import unit_of_work
 from kernel.personal_data import Data, Owned, Replace, Through
 
@@ -47,6 +47,7 @@ DATA: Data = {
     Membership: Owned(by="user_id", erase=Through(_leave_rooms)),
     Room: Owned(by="created_by", erase=Replace({"created_by": rules.NOBODY, "title": ""})),
     FeedEntry: Owned(by="author_id"),
+    FeedSource: Owned(by="author_id"),
     Friendship: Owned(by=("user_low", "user_high")),
     FriendRequestQuota: Owned(by="sender_id"),
 }

@@ -96,11 +96,14 @@ class Participant(serializers.Serializer):
     confirmed_at = serializers.DateTimeField(allow_null=True)
 
 
+_AS_STORED = tuple(BookingItem().fields.keys() - {"event_id", "title", "starts_at", "time_zone", "status"})
+_OF_REFUNDS = tuple(RefundItem().fields)
+
+
 def item_of(booking: Booking, *, at: datetime) -> dict[str, Any]:
     """A booking as lists show it, true at `at`."""
     sport_event = booking.sport_event
-    names = BookingItem().fields.keys() - {"event_id", "title", "starts_at", "time_zone", "status"}
-    return {name: getattr(booking, name) for name in names} | {
+    return {name: getattr(booking, name) for name in _AS_STORED} | {
         "event_id": sport_event.pk,
         "title": sport_event.title,
         "starts_at": sport_event.starts_at,
@@ -113,12 +116,12 @@ def detail_of(booking: Booking, *, at: datetime) -> dict[str, Any]:
     """A booking with its places and its money."""
     lines = [
         {"ticket_type_id": line.ticket_type_id, "quantity": line.quantity, "price_minor": line.price_minor}
-        for line in booking.lines.order_by("id")
+        for line in sorted(booking.lines.all(), key=lambda line: line.pk)
     ]
-    seats = booking.seats.order_by("pk").values_list("label", flat=True) if booking.sport_event.is_numbered else []
+    seats = sorted(booking.seats.all(), key=lambda seat: seat.pk) if booking.sport_event.is_numbered else []
     return item_of(booking, at=at) | {
         "lines": lines,
-        "seats": list(seats),
+        "seats": [seat.label for seat in seats],
         "refund_percent": cancelling.percent_for(booking, booking.sport_event, at=at),
         "payment": _payment_of(booking),
     }
@@ -133,13 +136,13 @@ def _payment_of(booking: Booking) -> dict[str, Any] | None:
         "page_url": payment.page_url or None,
         "amount_minor": payment.amount_minor,
         "refunded_minor": payment.refunded_minor,
-        "refunds": list(payment.refunds.order_by("id").values(*RefundItem().fields)),
+        "refunds": list(payment.refunds.order_by("id").values(*_OF_REFUNDS)),
     }
 
 
 def wish_from(request: Request, event_id: UUID) -> rules.Wish:
     """Who asks, and what of them decides: their membership from the token, their age where the event has limits."""
-    sport_event = SportEvent.objects.filter(pk=event_id).first()
+    sport_event = SportEvent.objects.narrow().filter(pk=event_id).first()
     if sport_event is None:
         raise NotFound
     limited = sport_event.min_age is not None or sport_event.max_age is not None

@@ -1,12 +1,10 @@
 """Calendars over HTTP: one for everybody, by filter, and private ones behind a token."""
 
-import hashlib
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.urls import path
-from django.utils.cache import get_conditional_response
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -18,6 +16,7 @@ from contexts.booking.api.sport_events import SEARCH_PARAMETERS, filters_from
 from contexts.booking.api.tickets import Ics
 from contexts.booking.models import CalendarFeed
 from kernel.access import RateLimit, anyone, member
+from kernel.conditional import unless_known
 from kernel.databases import database_time
 from kernel.http import PAGE_PARAMETERS, Endpoint, JsonRenderer, page, page_of, validated
 
@@ -46,10 +45,7 @@ class NewCalendar(CalendarItem):
 
 def _calendar(request: Request, body: bytes, *, keep: str) -> Any:
     """The calendar, or 304 for a program that has it already."""
-    etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-    headers = {"ETag": etag, "Cache-Control": keep, "Content-Disposition": 'inline; filename="stayer.ics"'}
-    whole = Response(body, content_type="text/calendar; charset=utf-8", headers=headers)
-    return get_conditional_response(request, etag=etag, response=whole)
+    return unless_known(request, body, content_type="text/calendar; charset=utf-8", keep=keep, file_name="stayer.ics")
 
 
 class PublicCalendar(Endpoint):

@@ -1,6 +1,6 @@
 """Booking's aggregates: a sport event with its places, the bookings of it, the queue for it, the money."""
 
-from contexts.booking.models.bookings import Booking, BookingLine, DayPlace, Ticket
+from contexts.booking.models.bookings import Booking, BookingLine, DayOwner, DayPlace, Ticket
 from contexts.booking.models.calendars import CalendarFeed
 from contexts.booking.models.friends import Friendship
 from contexts.booking.models.money import Payment, Process, Refund
@@ -11,6 +11,7 @@ __all__ = [
     "Booking",
     "BookingLine",
     "CalendarFeed",
+    "DayOwner",
     "DayPlace",
     "Friendship",
     "Payment",

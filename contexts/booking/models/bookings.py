@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
-from typing import Any
+from typing import NamedTuple
 from uuid import UUID
 
 from django.db import connections, models
@@ -25,29 +25,27 @@ class Bookings(models.QuerySet["Booking"]):
         """Those whose time is over, whether or not anybody has tidied up yet."""
         return self.filter(status__in=rules.EXPIRING, expires_at__lte=at)
 
-    def write(self, bookings: Sequence["Booking"]) -> None:
-        """Insert fresh holds in one statement."""
+    def write(self, bookings: Sequence["Booking"], lines: Iterable[tuple[UUID, UUID, int, int]]) -> None:
+        """Insert fresh holds with what they consist of (booking, ticket type, quantity, price) in one statement."""
         rows = (
             (b.pk, b.sport_event_id, b.user_id, b.quantity, b.total_minor, b.currency, b.held_at, b.expires_at)
             for b in bookings
         )
-        _insert(_INSERT_HOLDS, rows)
+        columns = [list(column) for table in (rows, lines) for column in zip(*table, strict=True)]
+        with connections[alias_of("booking")].cursor() as cursor:
+            cursor.execute(_INSERT_HOLDS, columns)
 
 
 _INSERT_HOLDS = """
-    INSERT INTO booking_booking (id, sport_event_id, user_id, quantity, total_minor, currency, held_at, expires_at,
-                                 status, is_offer, end_reason)
-    SELECT *, 'held', false, '' FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::smallint[], %s::integer[],
-                                            %s::text[], %s::timestamptz[], %s::timestamptz[])
+    WITH held AS (
+        INSERT INTO booking_booking (id, sport_event_id, user_id, quantity, total_minor, currency, held_at,
+                                     expires_at, status, is_offer, end_reason)
+        SELECT *, 'held', false, '' FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::smallint[], %s::integer[],
+                                                %s::text[], %s::timestamptz[], %s::timestamptz[])
+    )
+    INSERT INTO booking_bookingline (booking_id, ticket_type_id, quantity, price_minor)
+    SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::smallint[], %s::integer[])
 """
-
-
-def _insert(statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
-    """One array for each column: the statement is the same however many rows there are."""
-    columns = [list(column) for column in zip(*rows, strict=True)]
-    if columns:
-        with connections[alias_of("booking")].cursor() as cursor:
-            cursor.execute(statement, columns)
 
 
 class Booking(models.Model):
@@ -118,20 +116,6 @@ class Booking(models.Model):
         return [rules.Place(ticket_type_id=line.ticket_type_id, quantity=line.quantity) for line in self.lines.all()]
 
 
-class BookingLines(models.QuerySet["BookingLine"]):
-    """What bookings consist of."""
-
-    def write(self, lines: Iterable[tuple[UUID, UUID, int, int]]) -> None:
-        """Insert (booking, ticket type, quantity, price) in one statement."""
-        _insert(_INSERT_LINES, lines)
-
-
-_INSERT_LINES = """
-    INSERT INTO booking_bookingline (booking_id, ticket_type_id, quantity, price_minor)
-    SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::smallint[], %s::integer[])
-"""
-
-
 class BookingLine(models.Model):
     """So many places of one ticket type, at the price of the moment."""
 
@@ -140,8 +124,6 @@ class BookingLine(models.Model):
     ticket_type = models.ForeignKey(TicketType, models.PROTECT)
     quantity = models.PositiveSmallIntegerField()
     price_minor = models.PositiveIntegerField()
-
-    objects = BookingLines.as_manager()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["booking", "ticket_type"], name="booking_line_once")]
@@ -153,33 +135,53 @@ class BookingLine(models.Model):
 class DayPlaces(models.QuerySet["DayPlace"]):
     """The two events a person may have on one day."""
 
-    def take(
-        self, owners: Iterable[tuple[UUID, UUID]], *, day: date, until: datetime | None, at: datetime
-    ) -> set[UUID]:
-        """Give each (booking, user) one of the user's places of this day; returns the bookings that got one.
+    def take(self, owners: Iterable["DayOwner"], *, at: datetime) -> set[UUID]:
+        """Give each one of their user's places of the day; returns the bookings that got one.
 
         A place whose time is over is as good as free, so nobody has to have tidied up.
         """
-        waiting, served = dict(owners), set[UUID]()
+        served, waiting = set[UUID](), list(owners)
+        while waiting:  # one statement may want one place of a person's day only once
+            first = {(owner.user_id, owner.day): owner for owner in reversed(waiting)}
+            served |= self._take(list(first.values()), at=at)
+            taken = {owner.booking_id for owner in first.values()}
+            waiting = [owner for owner in waiting if owner.booking_id not in taken]
+        return served
+
+    @staticmethod
+    def _take(owners: list["DayOwner"], *, at: datetime) -> set[UUID]:
+        served, waiting = (
+            set[UUID](),
+            sorted(owners, key=lambda owner: owner.user_id),
+        )  # one order: no two wait in turn
         for number in range(1, rules.MAX_EVENTS_A_DAY + 1):
             if not waiting:
                 break
             with connections[alias_of("booking")].cursor() as cursor:
-                cursor.execute(_TAKE_DAY_PLACE, [day, number, until, list(waiting), list(waiting.values()), at])
-                got = {booking_id for (booking_id,) in cursor.fetchall()}
-            served |= got
-            waiting = {booking: user for booking, user in waiting.items() if booking not in got}
+                columns = (list(column) for column in zip(*waiting, strict=True))
+                cursor.execute(_TAKE_DAY_PLACE, [number, *columns, at])
+                served |= {booking_id for (booking_id,) in cursor.fetchall()}
+            waiting = [owner for owner in waiting if owner.booking_id not in served]
         return served
 
 
 _TAKE_DAY_PLACE = """
     INSERT INTO booking_dayplace (user_id, day, number, booking_id, until)
-    SELECT owner.user_id, %s, %s, owner.booking_id, %s
-    FROM unnest(%s::uuid[], %s::uuid[]) AS owner (booking_id, user_id)
+    SELECT user_id, day, %s, booking_id, until
+    FROM unnest(%s::uuid[], %s::uuid[], %s::date[], %s::timestamptz[]) AS owner (booking_id, user_id, day, until)
     ON CONFLICT (user_id, day, number) DO UPDATE SET booking_id = EXCLUDED.booking_id, until = EXCLUDED.until
     WHERE booking_dayplace.until <= %s
     RETURNING booking_id
 """
+
+
+class DayOwner(NamedTuple):
+    """A booking that wants one of its user's two events of a day, until then or, confirmed, for good."""
+
+    booking_id: UUID
+    user_id: UUID
+    day: date
+    until: datetime | None
 
 
 class DayPlace(models.Model):

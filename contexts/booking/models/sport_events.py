@@ -1,14 +1,17 @@
 """The sport event: what takes place where and when, and how many places it has of which kind."""
 
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
 from django.contrib.postgres.indexes import GinIndex, GistIndex
 from django.contrib.postgres.search import SearchVector, SearchVectorField
-from django.db import models
+from django.db import connections, models
 from django.db.models import F, Func, Q
 
 from contexts.booking import rules
+from kernel.databases import alias_of
 from kernel.models import uuid7
 
 
@@ -33,12 +36,62 @@ class Series(models.Model):
         return f"series {self.pk}"
 
 
+LOOKED_AT = (
+    *(
+        "title",
+        "status",
+        "refund_tiers",
+        "starts_at",
+        "ends_at",
+        "time_zone",
+        "opens_at",
+        "closes_at",
+        "min_age",
+        "max_age",
+    ),
+    *("currency", "is_numbered", "capacity", "held", "confirmed", "waiting"),
+)
+"""What giving out places looks at; the rest, descriptions above all, stays in the database."""
+
+
 class SportEvents(models.QuerySet["SportEvent"]):
     """Sport events, read or locked."""
 
     def locked(self, sport_event_id: UUID) -> "SportEvent":
         """One sport event under its row lock; raises `DoesNotExist`."""
         return self.select_for_update(no_key=True).get(pk=sport_event_id)
+
+    def narrow(self) -> "SportEvents":
+        """With only what giving out places looks at."""
+        return self.only(*LOOKED_AT)
+
+    def all_locked(self, ids: Iterable[UUID]) -> dict[UUID, "SportEvent"]:
+        """Those of these sport events that there are, under their row locks."""
+        rows = self.filter(pk__in=ids).order_by("pk").narrow().select_for_update(no_key=True)
+        return {one.pk: one for one in rows}
+
+    def move_places(
+        self, by_event: Mapping[UUID, int], by_type: Mapping[UUID, int], *, held: int, confirmed: int
+    ) -> None:
+        """Add so many places to the counts of these events and ticket types, so often (+1, 0, −1).
+
+        The database refuses what does not add up. The events' rows must be locked.
+        """
+        values: list[Any] = []
+        for numbers in (by_type, by_event):
+            values += [held, confirmed, list(numbers), list(numbers.values())]
+        with connections[alias_of("booking")].cursor() as cursor:
+            cursor.execute(_MOVE_PLACES, values)
+
+
+_MOVE_PLACES = """
+    WITH of_types AS (
+        UPDATE booking_tickettype AS counted SET held = held + %s * number, confirmed = confirmed + %s * number
+        FROM unnest(%s::uuid[], %s::integer[]) AS moved (id, number) WHERE counted.id = moved.id
+    )
+    UPDATE booking_sportevent AS counted SET held = held + %s * number, confirmed = confirmed + %s * number
+    FROM unnest(%s::uuid[], %s::integer[]) AS moved (id, number) WHERE counted.id = moved.id
+"""
 
 
 class SportEvent(models.Model):
@@ -142,12 +195,6 @@ class SportEvent(models.Model):
     def is_open(self, *, at: datetime) -> bool:
         """Whether it is published and has not begun."""
         return self.status == self.Status.PUBLISHED and at < self.ends_at
-
-    def move_places(self, *, held: int = 0, confirmed: int = 0) -> None:
-        """Places change their state; the database refuses what does not add up. The row must be locked."""
-        self.held += held
-        self.confirmed += confirmed
-        self.save(update_fields=["held", "confirmed"])
 
 
 class TicketType(models.Model):

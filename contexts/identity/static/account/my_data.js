@@ -49,7 +49,7 @@ const HAPPENED = {
   "identity.coaching_changed": t("What a coach may see was changed"), "identity.role_changed": t("A role was given or taken away"),
   "identity.person_blocked": t("The account was blocked"), "identity.person_unblocked": t("The account was unblocked"),
   "identity.user_export_requested": t("The data were asked for"), "health.medical_data_read": t("Looked at health data"),
-  "workout.viewed": t("Looked at a workout"), "admin.looked_at": t("Looked at your page"), "admin.listed": t("Saw you in a list"),
+  "workout.viewed": t("Looked at a workout"), "workout.schedule_viewed": t("Looked at a schedule"), "admin.looked_at": t("Looked at your page"), "admin.listed": t("Saw you in a list"),
 };
 
 const ROLES = {
