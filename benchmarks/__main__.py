@@ -16,7 +16,22 @@ from benchmarks.figures import Figure, print_table
 from config.engines import EngineError, start_engines
 from config.running.keys import keys_for
 
-USUAL = ["events", "readings", "workouts", "chat", "leaderboards", "authentication", "login", "booking"]
+USUAL = [
+    *(
+        "events",
+        "readings",
+        "alerts",
+        "workouts",
+        "recordings",
+        "uploads",
+        "imports",
+        "analysis",
+        "progress",
+        "segments",
+        "live",
+    ),
+    *("chat", "leaderboards", "authentication", "login", "booking", "offers", "bridge_packets"),
+]
 ON_REQUEST = ["servers"]
 """What an ADR rests on, too long for every day."""
 

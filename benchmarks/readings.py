@@ -1,9 +1,10 @@
-"""Readings in batches of 500: what the API takes in a second, beside a handler that does nothing else.
+"""Readings: what the API takes in a second, beside what does nothing else, in the same run.
 
-Both servers are one process served like ours, both commit each batch to the same PostgreSQL before they answer, and
-both are measured in turns. The bare handler is the limit: it decodes the same body with msgspec and inserts it with
-unnest and ON CONFLICT, without a framework, a signature or an event. Ours checks the signature and its nonce, stores,
-and writes the event.
+Both servers are one process served like ours, both commit each request to the same PostgreSQL before they answer,
+and both are measured in turns. The bare handler decodes the same body with msgspec and inserts it with unnest and ON
+CONFLICT, without a framework, a signature or an event. Ours checks the signature and its nonce, stores, and writes
+the event. The compact form is held against COPY in PostgreSQL's binary form into our own table, rows made beforehand,
+by as many connections. Each round has a device of its own, so that none is asked to slow down.
 """
 
 import base64
@@ -17,20 +18,25 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import msgspec
+import numpy as np
 import psycopg
 
 from benchmarks.figures import Figure, in_turns
 from benchmarks.load import load, request
 from benchmarks.programs import web_server
 
-BATCH = 500
+BATCH = 1_000
+COLUMN_BATCH = 20_000
 CONNECTIONS = 4
-BATCHES_A_ROUND = 200
 ROUNDS = 5
-TARGET = 0.5
+A_ROUND = {"batches": 150, "single": 1_500, "columns": 20}
+TARGETS = {"batches": 0.7, "single": 0.6, "columns": 0.35}
+STEP = timedelta(milliseconds=500)
 PATH = "/api/v1/health/readings"
+COLUMNS = "application/vnd.stayer.columns+json"
 
 BARE_TABLE = """
     DROP TABLE IF EXISTS bench_reading;
@@ -88,32 +94,114 @@ def bare_application() -> Any:
 
 
 def run(*, quick: bool) -> list[Figure]:
-    """Measure both in turns; every round brings readings that nobody has seen."""
-    count = 10 if quick else BATCHES_A_ROUND
-    dsn, batches = dsn_of("health"), Batches()
+    """Measure all in turns; every round brings readings that nobody has seen."""
+    rounds = {name: 8 if quick else count for name, count in A_ROUND.items()}
+    dsn = dsn_of("health")
     with psycopg.connect(dsn, autocommit=True) as connection, ExitStack() as servers:
         connection.execute(BARE_TABLE)
         bare = servers.enter_context(web_server("benchmarks.readings:bare_application", "--factory", BENCH_DSN=dsn))
         ours = servers.enter_context(web_server())
+        bodies = {
+            "batches": lambda batches: batches.body(BATCH),
+            "single": lambda batches: batches.body(1),
+            "columns": lambda batches: batches.columns(COLUMN_BATCH),
+        }
+
+        def speed_of_ours(name: str) -> float:
+            batches = Batches()
+            made = [bodies[name](batches) for _ in range(rounds[name])]
+            form = COLUMNS if name == "columns" else "application/json"
+            return load(ours, [batches.signed(body, form) for body in made], connections=CONNECTIONS).per_second
+
+        def speed_of_bare(name: str) -> float:
+            batches = Batches()
+            requests = [
+                request("POST", PATH, body=bodies[name](batches), Content_Type="application/json")
+                for _ in range(rounds[name])
+            ]
+            return load(bare, requests, connections=CONNECTIONS).per_second
+
         speeds = in_turns(
             1 if quick else ROUNDS,
             {
-                "bare": lambda: load(bare, batches.unsigned(count), connections=CONNECTIONS).per_second,
-                "ours": lambda: load(ours, batches.signed(count), connections=CONNECTIONS).per_second,
+                "bare batches": lambda: speed_of_bare("batches"),
+                "ours batches": lambda: speed_of_ours("batches"),
+                "bare single": lambda: speed_of_bare("single"),
+                "ours single": lambda: speed_of_ours("single"),
+                "bare columns": lambda: copied_per_second(dsn, rounds["columns"]),
+                "ours columns": lambda: speed_of_ours("columns"),
             },
         )
         connection.execute("DROP TABLE bench_reading")
+    median = {name: statistics.median(values) for name, values in speeds.items()}
     return [
-        Figure(
-            about=f"readings through the API, JSON batches of {BATCH}",
-            ours=BATCH * statistics.median(speeds["ours"]),
-            unit="readings/s",
-            beside="bare WSGI handler",
-            limit=BATCH * statistics.median(speeds["bare"]),
-            at_least=TARGET,
-            of_ratio=True,
-        )
+        figure(f"readings through the API, JSON batches of {BATCH:,}", "batches", median, BATCH, "bare WSGI handler"),
+        figure("readings through the API, one a request", "single", median, 1, "bare WSGI handler"),
+        figure(
+            f"readings through the API, {COLUMN_BATCH:,} a request in columns",
+            "columns",
+            median,
+            COLUMN_BATCH,
+            "binary COPY into the same table",
+        ),
     ]
+
+
+def figure(about: str, name: str, median: dict[str, float], size: int, beside: str) -> Figure:
+    """One line of the table."""
+    return Figure(
+        about=about,
+        ours=size * median[f"ours {name}"],
+        unit="readings/s",
+        beside=beside,
+        limit=size * median[f"bare {name}"],
+        at_least=TARGETS[name],
+        of_ratio=True,
+    )
+
+
+def copied_per_second(dsn: str, count: int) -> float:
+    """Requests' worth of readings copied into our table a second, each committed by itself."""
+    columns = "(time, value, device_number, sequence, mark, stream)"
+    batches = Batches()
+    made = [binary_rows(batches, COLUMN_BATCH) for _ in range(count)]
+
+    def copy(rows: list[bytes]) -> None:
+        with psycopg.connect(dsn, autocommit=True) as connection, connection.cursor() as cursor:
+            for data in rows:
+                with cursor.copy(f"COPY health_reading {columns} FROM STDIN (FORMAT binary)") as copying:
+                    copying.write(data)
+
+    threads = [threading.Thread(target=copy, args=(made[n::CONNECTIONS],)) for n in range(CONNECTIONS)]
+    began = time.perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return count / (time.perf_counter() - began)
+
+
+def binary_rows(batches: "Batches", count: int) -> bytes:
+    """Rows of our table as binary COPY wants them, made beforehand."""
+    from kernel.timescale.columns import EPOCH
+
+    first = (batches.next_time - EPOCH) // timedelta(microseconds=1)
+    batches.next_time += count * STEP
+    fields = [("n", ">i2")]
+    for name, letters in (
+        *(("time", ">i8"), ("value", ">f8"), ("device", ">i4")),
+        *(("sequence", ">i4"), ("mark", ">i4"), ("stream", ">i2")),
+    ):
+        fields += [(f"size_{name}", ">i4"), (name, letters)]
+    rows = np.zeros(count, dtype=fields)
+    rows["n"] = 6
+    for name, _ in fields:
+        if name.startswith("size_"):
+            rows[name] = rows.dtype[name.removeprefix("size_")].itemsize
+    rows["time"] = first + np.arange(count) * (STEP // timedelta(microseconds=1))
+    rows["value"] = 60 + np.arange(count) % 100
+    rows["device"], rows["stream"] = batches.device.number, 1
+    return b"PGCOPY\n\xff\r\n\0" + bytes(8) + rows.tobytes() + b"\xff\xff"
 
 
 def dsn_of(alias: str) -> str:
@@ -131,7 +219,7 @@ def dsn_of(alias: str) -> str:
 
 
 class Batches:
-    """Requests with a heart rate and a beat-to-beat interval each second, one batch after the other."""
+    """Bodies of a device of its own: a heart rate and a beat-to-beat interval each second, one after the other."""
 
     def __init__(self) -> None:
         from django.utils.timezone import now
@@ -143,35 +231,43 @@ class Batches:
         self.secret = base64.urlsafe_b64decode(told + "=" * (-len(told) % 4))
         self.next_time = datetime.now(UTC) - timedelta(days=20)
 
-    def unsigned(self, count: int) -> list[bytes]:
-        """So many requests for the bare handler."""
-        return [request("POST", PATH, body=self._body(), Content_Type="application/json") for _ in range(count)]
+    def signed(self, body: bytes, form: str) -> bytes:
+        """A request for our API."""
+        return request(
+            "POST",
+            PATH,
+            body=body,
+            Content_Type=form,
+            Authorization=signature_of(self.device.device_id, self.secret, body),
+        )
 
-    def signed(self, count: int) -> list[bytes]:
-        """So many requests for our API."""
-        bodies = [self._body() for _ in range(count)]
-        return [
-            request("POST", PATH, body=body, Content_Type="application/json", Authorization=self._signature(body))
-            for body in bodies
-        ]
-
-    def _signature(self, body: bytes) -> str:
-        from contexts.health.signatures import sign
-
-        seconds, nonce = str(int(time.time())), secrets.token_urlsafe(16)
-        signature = sign(self.secret, "POST", PATH, body, seconds, nonce)
-        return f"Device {self.device.device_id}:{seconds}:{nonce}:{signature}"
-
-    def _body(self) -> bytes:
-        first, step = self.next_time, timedelta(milliseconds=500)
-        self.next_time += BATCH * step
+    def body(self, size: int) -> bytes:
+        """So many readings as JSON."""
+        first = self.next_time
+        self.next_time += size * STEP
         readings = [
             {
                 "stream": ("heart_rate", "rr_interval")[n % 2],
-                "time": first + n * step,
+                "time": first + n * STEP,
                 "sequence": 0,
                 "value": (60 + n % 100, 812.5)[n % 2],
             }
-            for n in range(BATCH)
+            for n in range(size)
         ]
         return msgspec.json.encode({"readings": readings})
+
+    def columns(self, size: int) -> bytes:
+        """So many heart rates in the compact form."""
+        first = self.next_time
+        self.next_time += size * STEP
+        steps = [0] + [STEP // timedelta(microseconds=1)] * (size - 1)
+        values = [60 + n % 100 for n in range(size)]
+        return msgspec.json.encode([{"stream": "heart_rate", "base": first, "steps_us": steps, "values": values}])
+
+
+def signature_of(device_id: UUID, secret: bytes, body: bytes) -> str:
+    """The header with which a device may post this body."""
+    from contexts.health.signatures import sign
+
+    seconds, nonce = str(int(time.time())), secrets.token_urlsafe(16)
+    return f"Device {device_id}:{seconds}:{nonce}:{sign(secret, 'POST', PATH, body, seconds, nonce)}"

@@ -9,12 +9,14 @@ import json
 import statistics
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 from django.urls import path
 
 from benchmarks.figures import Figure, in_turns
+from benchmarks.histories import completed, imported
 from benchmarks.load import load, request
 from benchmarks.people import people
 from benchmarks.programs import web_server
@@ -29,28 +31,13 @@ TARGET = 0.35
 PATH = "/api/v1/workout/sessions"
 
 COLUMNS = (
-    "id, started_at, ended_at, sport, state, visibility, source, revision,"
+    "id, started_at, ended_at, sport, title, state, visibility, source, revision,"
     " duration_s, moving_s, distance_m, energy_kcal, hr_avg, hr_max"
 )
 BARE_QUERY = (
-    f"SELECT {COLUMNS} FROM workout_trainingsession WHERE user_id = %s ORDER BY started_at DESC, id DESC LIMIT {PAGE}"
+    f"SELECT {COLUMNS} FROM workout_trainingsession WHERE user_id = %s AND duplicate_of_id IS NULL"
+    f" ORDER BY started_at DESC, id DESC LIMIT {PAGE}"
 )
-WORKOUTS = """
-    WITH recordings AS (
-        INSERT INTO workout_import (id, user_id, sha256, file_name, size, original, state, posted_at, attempts,
-            finished_at, refusal_code, refusal_detail, warnings)
-        VALUES (gen_random_uuid(), %(athlete)s, %(sha256)s, 'bench', 1, 'bench', 'done', now(), 1,
-            now(), '', '', '[]')
-        RETURNING id
-    )
-    INSERT INTO workout_trainingsession (id, user_id, sport, state, visibility, source, time_zone, started_at,
-        ended_at, completed_at, pauses, recording_id, part, frames, revision, duration_s, moving_s, distance_m,
-        energy_kcal, hr_avg, hr_max, methods, anomalies, athlete)
-    SELECT gen_random_uuid(), %(athlete)s, 'running', 'completed', 'private', 'import', 'UTC',
-        now() - nth * interval '1 day', now() - nth * interval '1 day' + interval '1 hour', now(), '{}',
-        recordings.id, nth, 0, 0, 3600, 3500, 10000 + nth, 700, 140, 170, '{}', '[]', '{}'
-    FROM recordings, generate_series(1, %(count)s) AS nth
-"""
 
 
 def bare_view(request: Any) -> Any:
@@ -66,6 +53,8 @@ def bare_view(request: Any) -> Any:
 
 
 urlpatterns = [path("bare", bare_view)]
+
+BARE = "benchmarks.workouts:bare_application"
 
 
 def bare_application() -> Any:
@@ -86,7 +75,7 @@ def bare_application() -> Any:
 def run(*, quick: bool) -> list[Figure]:
     """Measure both in turns."""
     times = REQUESTS_A_ROUND // (20 if quick else 1)
-    with history() as (athlete, token), web_server("benchmarks.workouts:bare_application", "--factory") as bare:
+    with history() as (athlete, token), web_server(BARE, "--factory") as bare:
         bare_request, our_request = request("GET", f"/bare?athlete={athlete}"), list_request(token)
         with web_server() as ours:
             speeds = in_turns(
@@ -119,17 +108,31 @@ def history() -> Iterator[tuple[UUID, str]]:
     """An athlete (id, token) with many workouts, and others around theirs in the same index; gone afterwards."""
     from django.db import connections
 
-    athlete = people(1)[0]
+    athlete, now = people(1)[0], datetime.now(tz=UTC)
+    recordings = []
+    for owner in [athlete.user_id, *(uuid4() for _ in range(ATHLETES - 1))]:
+        recording = imported(athlete=owner, sha256=f"bench{owner.hex}", at=now)
+        recordings.append(recording.id)
+        completed(
+            {
+                "user_id": owner,
+                "sport": "running",
+                "source": "import",
+                "started_at": now - timedelta(days=nth),
+                "recording": recording,
+                "part": nth,
+                "distance_m": 10_000 + nth,
+                "energy_kcal": 700,
+                "hr_avg": 140,
+                "hr_max": 170,
+            }
+            for nth in range(1, WORKOUTS_EACH + 1)
+        )
     with connections["workout"].cursor() as cursor:
-        for owner in [athlete.user_id, *(uuid4() for _ in range(ATHLETES - 1))]:
-            cursor.execute(WORKOUTS, {"athlete": owner, "sha256": f"bench{owner.hex}", "count": WORKOUTS_EACH})
         cursor.execute("ANALYZE workout_trainingsession")
     try:
         yield athlete.user_id, athlete.token
     finally:
         with connections["workout"].cursor() as cursor:
-            cursor.execute(
-                "DELETE FROM workout_trainingsession USING workout_import AS recording"
-                " WHERE recording.id = recording_id AND recording.original = 'bench'"
-            )
-            cursor.execute("DELETE FROM workout_import WHERE original = 'bench'")
+            cursor.execute("DELETE FROM workout_trainingsession WHERE recording_id = ANY(%s)", [recordings])
+            cursor.execute("DELETE FROM workout_import WHERE id = ANY(%s)", [recordings])
