@@ -9,7 +9,7 @@ from typing import Any
 
 from channels.routing import URLRouter
 from django.conf import settings
-from django.urls import path
+from django.urls import get_resolver, path
 
 from config.bridge import WsgiBridge
 from config.wsgi import application as wsgi_application  # sets Django up before the sockets are imported
@@ -31,6 +31,7 @@ async def _nowhere(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "websocket.close", "code": 4404})
 
 
+get_resolver().url_patterns  # noqa: B018  (loads every endpoint now, so that the first request need not wait for it)
 _http = WsgiBridge(wsgi_application, threads=HTTP_THREADS)
 _sockets = URLRouter([*_socket_routes(), path("<path:anything>", _nowhere)])
 

@@ -12,7 +12,9 @@ from tempfile import SpooledTemporaryFile
 from typing import IO, Any
 
 MAX_BODY_BYTES = 32 * 1024 * 1024
-"""More than any endpoint takes. A body announced as larger is not read: the endpoint refuses it unseen."""
+"""More than most endpoints take. A body announced as larger is not read: the endpoint refuses it unseen."""
+LARGER_BODIES = {"/api/v1/workout/imports/batches": 2_100_000_000}
+"""The addresses that take more. Such a body is written to the disk as it comes, like any past `KEPT_IN_MEMORY`."""
 KEPT_IN_MEMORY = 1024 * 1024
 """Bytes of a body or an answer; past that a body goes to a file, and an answer on its way."""
 PATIENCE_S = 30.0
@@ -48,10 +50,11 @@ class WsgiBridge:
 async def _take_in(body: IO[bytes], environ: dict[str, Any], receive: Receive) -> bool:
     """Write the request's body to `body` and its true length to `environ`; false if the client hung up."""
     announced = environ.get("CONTENT_LENGTH", "")
-    if announced.isdigit() and int(announced) > MAX_BODY_BYTES:
+    most = LARGER_BODIES.get(environ["PATH_INFO"], MAX_BODY_BYTES)
+    if announced.isdigit() and int(announced) > most:
         return True
     size, more = 0, True
-    while more and size <= MAX_BODY_BYTES:
+    while more and size <= most:
         message = await receive()
         if message["type"] == "http.disconnect":
             return False

@@ -14,6 +14,7 @@ from kernel.databases import release_connections
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 app = Celery("stayer")
+app.set_default()  # else a room of tasks imported before this one makes an app of its own for all other threads
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 

@@ -28,7 +28,7 @@ from typing import Any
 
 import httpx
 
-from config import demo_booking
+from config import demo_booking, demo_health, demo_training
 from config.running.private import write_private
 
 HISTORY_DAYS = 18
@@ -160,7 +160,8 @@ class Client:
 
     def send(self, method: str, path: str, body: Any = None, *, fine: tuple[int, ...] = (), **more: Any) -> Any:
         """What a POST or PATCH answers; statuses in `fine` are as good as success."""
-        answer = self._http.request(method, path, json=body, headers=self._headers, **more)
+        headers = self._headers | more.pop("headers", {})
+        answer = self._http.request(method, path, json=body, headers=headers, **more)
         if answer.status_code not in fine:
             answer.raise_for_status()
         return answer.json() if answer.content else None
@@ -181,6 +182,7 @@ def main(url: str, folder: Path) -> None:
             _introduce(clients[person.name])
         wearer = clients[WEARER.name]
         _connect_strap(wearer, url, folder)
+        demo_health.leave_an_alert(wearer, say)
         _befriend(wearer, [clients[person.name] for person in FRIENDS_OF_WEARER])
         _train(wearer, [clients[person.name] for person in ATHLETES])
         _talk(clients)
@@ -190,6 +192,7 @@ def main(url: str, folder: Path) -> None:
             _appoint(clients[person.name])
         _appoint(clients[ORGANISER.name])
         demo_booking.fill_the_calendar(clients, say)
+        demo_training.train_for_two_years(wearer, say)
     _leave_logins(folder, password)
 
 

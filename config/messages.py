@@ -101,10 +101,14 @@ def _is_spoken(function: str) -> bool:
 def tables() -> Iterator[str]:
     """Words that stand in tables of modules which know no framework."""
     from contexts.identity import rules
+    from contexts.workout import analysis
     from kernel.http import TITLES
 
     yield from TITLES.values()
     yield from rules.SCOPES.values()
+    for algorithm in analysis.algorithms():
+        yield algorithm.formula
+        yield algorithm.source
 
 
 def script_texts() -> Iterator[str]:

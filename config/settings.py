@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from config import env
+from contexts.health import rules as health_rules
 from contexts.identity import rules as identity_rules
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -249,12 +250,32 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {  # fields of one name with different choices
         "SessionStateEnum": "contexts.workout.models.TrainingSession.State",
         "SessionVisibilityEnum": "contexts.workout.models.Visibility",
+        "ScheduledStateEnum": "contexts.workout.models.ScheduledWorkout.State",
+        "ExerciseStateEnum": "contexts.workout.models.Exercise.State",
+        "PlanVisibilityEnum": "contexts.workout.models.TrainingPlan.Visibility",
         "FieldVisibilityEnum": "contexts.identity.rules.VISIBILITIES",
         "SportEventStatusEnum": "contexts.booking.models.SportEvent.Status",
         "BookingStatusEnum": "contexts.booking.models.Booking.Status",
         "WaitlistStatusEnum": "contexts.booking.models.WaitlistEntry.Status",
         "EventSportEnum": "contexts.booking.rules.SPORTS",
         "SportEnum": "contexts.workout.models.Sport",
+        "RoomKindEnum": "contexts.social.models.Room.Kind",
+        "DeviceStatusEnum": "contexts.health.models.Status",
+        "DeviceKindEnum": list(health_rules.DeviceKind),
+        "MetricKindEnum": "contexts.health.catalogue.Kind",
+        "StreamEnum": "contexts.health.api.readings.METRIC_NAMES",
+        "BandStatusEnum": ["normal", "attention", "critical"],
+        "AlertStateEnum": "contexts.health.models.Alert.State",
+        "AlertReasonEnum": "contexts.health.models.CLOSED_BECAUSE",
+        "GroupPlaceStateEnum": "contexts.workout.models.GroupPlace.State",
+        "AnalysisStateEnum": ["ready", "waiting"],
+        "SyncedStateEnum": ["waiting_for_start", "underway", "completed", "deleted"],
+        "SampleKindEnum": [
+            *("heart_rate", "latitude", "longitude", "altitude", "distance", "speed", "cadence", "power"),
+            "temperature",
+        ],
+        "GoalPeriodEnum": "contexts.workout.models.Goal.Period",
+        "ProgressPeriodEnum": "contexts.workout.numbers.progress.PERIOD_CHOICES",
         "SexEnum": "contexts.identity.rules.SEXES",
         "PurposeEnum": list(identity_rules.CONSENTS),
         "MembershipEnum": "contexts.identity.rules.MEMBERSHIPS",

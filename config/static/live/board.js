@@ -18,7 +18,7 @@ function spoken(period, key) {
   return (period === "daily" ? DAY : MONTH).format(new Date(`${key}T00:00Z`.replace(/^(\d+-\d+)T/, "$1-01T")));
 }
 
-/** Show the board of a period until `stop()`; `onMove` is called when somebody's points rose. */
+/** Show the board of a period until `stop()`; `onMove` is called when somebody's points changed. */
 export function mountBoard({ me, onMove }) {
   const elements = new Map();
   let period = sessionStorage.getItem("stayer.period") ?? "daily";
@@ -76,18 +76,21 @@ export function mountBoard({ me, onMove }) {
     const isNext = frame.seq === board.seq + 1;
     board.seq = frame.seq;
     const risen = new Set();
+    const moved = new Set(frame.gone.filter((row) => board.rows.delete(row)));
+    const isShorter = moved.size > 0;
     for (const entry of frame.entries) {
       const known = board.rows.get(entry.row);
       if (known?.points === entry.points) continue;
+      moved.add(entry.row);
       board.rows.delete(entry.row); // a newcomer among equals stands last
       board.rows.set(entry.row, known?.row === board.mine && known ? { ...entry, user_id: known.user_id, display_name: known.display_name } : entry);
-      risen.add(entry.row);
+      if (!(known?.points > entry.points)) risen.add(entry.row);
     }
     draw(risen);
-    if (risen.size) onMove();
+    if (moved.size) onMove();
     const maybeMine = !board.mine && frame.entries.some((entry) => entry.user_id === null || entry.user_id === me.user_id);
-    if (risen.has(board.mine) || maybeMine) readPoints();
-    if (!isNext || frame.more || maybeMine) rereadSoon();
+    if (moved.has(board.mine) || maybeMine) readPoints();
+    if (!isNext || frame.more || maybeMine || isShorter) rereadSoon();
     else if (visibleRows().below.length) rereadSoon(REREAD_BELOW_MS); // my place far down moves with others' points
   }
 
