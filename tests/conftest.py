@@ -11,11 +11,15 @@ from uuid import UUID
 import hypothesis
 import pytest
 from channels.testing import WebsocketCommunicator
+from django.apps import apps
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
-from django.db import connections
-from django.test import Client, TransactionTestCase
+from django.db import router
+from django.db.backends.base.creation import BaseDatabaseCreation
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
+from django.test import Client, TransactionTestCase, override_settings
 from xdist.scheduler import LoadFileScheduling
 
 from contexts.identity import mailing
@@ -25,6 +29,8 @@ from kernel.databases import alias_of, redis_client
 from kernel.events import DomainEvent, Envelope
 from kernel.models import OutboxEvent
 from kernel.relay import Relay
+from tests.engines import OF_THE_SUITE
+from tests.tables import empty_tables
 
 # The same examples in every run: a suite that fails must fail again. HYPOTHESIS_EXPLORE=on looks for new ones.
 hypothesis.settings.register_profile("suite", derandomize="HYPOTHESIS_EXPLORE" not in os.environ, deadline=None)
@@ -75,6 +81,10 @@ class Api:
     def post(self, path: str, json: Any = None, **options: Any) -> Any:
         """POST a JSON value, or `data` as a form with files."""
         return self.request("post", path, json, **options)
+
+    def put(self, path: str, json: Any = None, **options: Any) -> Any:
+        """PUT a JSON value."""
+        return self.request("put", path, json, **options)
 
     def patch(self, path: str, json: Any = None, **options: Any) -> Any:
         """PATCH a JSON value."""
@@ -158,6 +168,12 @@ def agree(person: Person, purpose: str = "health_processing", *, given: bool = T
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings_xdist_suffix() -> None:
     """Parallel workers have a prefix of their own already (`tests.engines`)."""
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb(request: pytest.FixtureRequest) -> bool:
+    """Databases of an engine that ends with the suite need not be dropped one by one before."""
+    return request.config.getoption("reuse_db") or OF_THE_SUITE in os.environ
 
 
 @pytest.fixture
@@ -290,26 +306,23 @@ def empty_redis() -> Iterator[None]:
     return
 
 
-_tables: dict[str, list[str]] = {}
-KEPT_TABLES = {"django_migrations", "django_content_type", "auth_permission"}
-
-
 def _empty_databases(self: TransactionTestCase) -> None:
-    """Django truncates every table of every alias; looking which ones are used first is ten times faster.
-
-    A replica's triggers stay silent: the ones that keep the audit would rightly refuse.
-    """
     for alias in self._databases_names(include_mirrors=False):
-        connection = connections[alias]
-        with connection.cursor() as cursor:
-            if alias not in _tables:
-                _tables[alias] = sorted(set(connection.introspection.table_names(cursor)) - KEPT_TABLES)
-            quoted = [connection.ops.quote_name(table) for table in _tables[alias]]
-            looks = (f"SELECT '{name}' WHERE EXISTS (SELECT FROM {name})" for name in quoted)
-            cursor.execute(" UNION ALL ".join(looks))
-            if used := [row[0] for row in cursor.fetchall()]:
-                truncate = f"TRUNCATE {', '.join(used)} RESTART IDENTITY CASCADE"
-                cursor.execute(f"SET session_replication_role = replica; {truncate}; RESET session_replication_role")
+        empty_tables(alias)
 
 
+def _create_database(self: BaseDatabaseCreation, *args: Any, **options: Any) -> str:
+    """Django goes through all migrations for each database; those of apps that live elsewhere need only be noted."""
+    alias = self.connection.alias
+    elsewhere = {app.label: None for app in apps.get_app_configs() if not router.allow_migrate(alias, app.label)}
+    with override_settings(MIGRATION_MODULES=elsewhere):
+        name = _djangos_create(self, *args, **options)
+    noted, known = MigrationRecorder(self.connection), MigrationLoader(self.connection)
+    missing = known.disk_migrations.keys() - known.applied_migrations.keys()
+    noted.migration_qs.bulk_create(noted.Migration(app=app, name=of) for app, of in missing if app in elsewhere)
+    return name
+
+
+_djangos_create = BaseDatabaseCreation.create_test_db
+BaseDatabaseCreation.create_test_db = _create_database
 TransactionTestCase._fixture_teardown = _empty_databases

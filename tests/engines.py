@@ -13,6 +13,8 @@ from config.engines import start_engines
 from tests.environment import set_environment
 
 REDIS_DATABASES = 16
+OF_THE_SUITE = "STAYER_TEST_ENGINES"
+"""In the environment when PostgreSQL is the suite's own, with all that is in it."""
 
 
 def _start_what_is_not_given() -> None:
@@ -23,6 +25,8 @@ def _start_what_is_not_given() -> None:
     engines = start_engines(Path(folder.name), durable=False)
     atexit.register(folder.cleanup)
     atexit.register(engines.stop)
+    if engines.postgresql:
+        os.environ[OF_THE_SUITE] = "on"
     os.environ["DATABASE_URL"] = engines.database_url
     os.environ["REDIS_URL"] = engines.redis_url
 

@@ -13,6 +13,8 @@ MAY_CALL_OUT = {
     "config/demo.py": "speaks to our own API",
     "config/running/procfile.py": "asks our own web process whether it is up",
     "contexts/identity/external_providers.py": "sign-in providers the operator has named",
+    "device_bridge/answers.py": "what the platform answers to the bridge",
+    "device_bridge/enrolling.py": "the bridge asks the platform for its credentials",
     "device_bridge/uplink.py": "the bridge posts readings to the platform",
     "kernel/keys.py": "the JWKS of the platform, by an extracted context",
     "kernel/access.py": "the session check of the platform, by an extracted context",

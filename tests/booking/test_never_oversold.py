@@ -4,6 +4,7 @@ import os
 import random
 import threading
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pytest
@@ -13,15 +14,18 @@ from django.utils.timezone import now
 
 from contexts.booking import organising, places, reserving, rules
 from contexts.booking.api.bookings import BookingsOfEvent
+from contexts.booking.events import SeatHeld
 from contexts.booking.models import Booking, DayPlace, Seat, SportEvent
-from kernel.databases import unit_of_work
+from kernel.databases import try_gate, unit_of_work
 from kernel.errors import Refused
 from kernel.events import uuid7
+from kernel.models import OutboxEvent
 from kernel.observability import invariants
 from tests.booking.conftest import FREE, at_once, book, counts_add_up, make_event, wish
 
 pytestmark = pytest.mark.django_db(databases="__all__", transaction=True)
 
+ONE = organising.Kind(name="Entry", price_minor=0, quota=1)
 ROUNDS = int(os.environ.get("BOOKING_ROUNDS", "1"))
 CONNECTIONS, ATTEMPTS, SEATS = 64, 2_000, 500
 KINDS = (
@@ -40,9 +44,9 @@ def broken() -> dict[str, object]:
 class Alone:
     """Nobody is gathered with anybody."""
 
-    def ask(self, sport_event_id, asked):
+    def ask(self, _, asked):
         """A transaction for each."""
-        return reserving.hold_all(sport_event_id=sport_event_id, wishes=[asked])[0]
+        return reserving.hold_all(sport_event_id=asked.sport_event_id, asked=[asked])[0]
 
 
 def final(answers: list[object]) -> Counter[str]:
@@ -242,3 +246,46 @@ def test_bo6_the_same_person_books_an_event_once(register):
     answers = at_once([partial(book, anna, run) for _ in range(8)], threads=8)
     assert Counter(answer.status_code for answer in answers) == {201: 1, 409: 7}
     assert {answer.json()["code"] for answer in answers if answer.status_code == 409} == {"already_booked"}
+
+
+def test_an_event_that_is_being_changed_keeps_nobody_else_waiting():
+    busy, other = make_event(), make_event()
+    taken, go_on = threading.Event(), threading.Event()
+
+    def change() -> None:
+        with try_gate("booking", "sport_event_id", busy.pk) as ours:
+            assert ours
+            taken.set()
+            assert go_on.wait(20)
+
+    def hold(run: SportEvent) -> Booking:
+        return reserving.hold_places(sport_event_id=run.pk, wish=wish(run), at=now())
+
+    with ThreadPoolExecutor(8) as pool:
+        changing = pool.submit(at_once, [change], threads=1)
+        assert taken.wait(20)
+        kept_waiting = [pool.submit(at_once, [partial(hold, busy)], threads=1) for _ in range(3)]
+        assert [one.sport_event_id for one in at_once([partial(hold, other)] * 5, threads=2)] == [other.pk] * 5
+        assert not any(one.done() for one in kept_waiting)
+        go_on.set()
+        changing.result(20)
+        assert {one.result(20)[0].sport_event_id for one in kept_waiting} == {busy.pk}
+    assert broken() == {}
+
+
+def test_wishes_gathered_from_many_events_each_get_their_own_answer():
+    full, draft, spacious = make_event(kinds=(ONE,)), make_event(is_open=False), [make_event() for _ in range(3)]
+    me = uuid7()
+    asked = [
+        reserving.Asked(run.pk, wish(run, user_id=user), now(), correlation_id=f"request {number}")
+        for number, (run, user) in enumerate(
+            [(full, None), (full, None), (draft, None), *((run, me) for run in spacious), (spacious[2], None)]
+        )
+    ]
+    answers = at_once([partial(reserving._gathered._serve, None, asked)], threads=1)[0]
+    told = [one.code if isinstance(one, Refused) else "held" for one in answers]
+    assert told == ["held", "sold_out", "not_found", "held", "held", "daily_limit", "held"]
+    requests = OutboxEvent.objects.using("booking").filter(type=SeatHeld.type).order_by("position")
+    held_by = [f"request {number}" for number, one in enumerate(told) if one == "held"]
+    assert list(requests.values_list("correlation_id", flat=True)) == held_by
+    assert broken() == {}

@@ -41,6 +41,9 @@ class Health(BaseHTTPRequestHandler):
         self.answer(status, told)
 
     def refusal(self, body: bytes, db: sqlite3.Connection) -> tuple[int, dict] | None:
+        if self.options.busy > 0:
+            self.options.busy -= 1
+            return 429, {"code": "rate_limited"}
         if self.options.answer:
             status, _, code = self.options.answer.partition(":")
             return int(status), {"code": code}
@@ -59,10 +62,16 @@ class Health(BaseHTTPRequestHandler):
             return "device_unknown"
         if given != base64.urlsafe_b64encode(mac).rstrip(b"=").decode() or not 16 <= len(nonce) <= 64:
             return "signature_invalid"
-        if abs(time.time() - int(stamp)) > 300:
+        if abs(self.now() - int(stamp)) > 300:
             return "signature_expired"
         fresh = db.execute("INSERT OR IGNORE INTO nonces VALUES (?)", (nonce,)).rowcount
         return None if fresh else "nonce_reused"
+
+    def now(self) -> float:
+        return time.time() + self.options.ahead
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        return super().date_time_string(int(self.now() if timestamp is None else timestamp))
 
     def store(self, readings: list[dict], db: sqlite3.Connection) -> tuple[int, dict]:
         if not 1 <= len(readings) <= 5000:
@@ -85,6 +94,8 @@ class Health(BaseHTTPRequestHandler):
         body = json.dumps(told).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
+        if status == 429:
+            self.send_header("Retry-After", "30")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -104,6 +115,8 @@ def main() -> None:
     parser.add_argument("--reject-stream", help="reject readings of this stream")
     parser.add_argument("--reject-whole", action="store_true", help="… with a 422 for the whole request")
     parser.add_argument("--answer", help="STATUS:CODE to everything")
+    parser.add_argument("--busy", type=int, default=0, help="answer 429 to so many requests first")
+    parser.add_argument("--ahead", type=int, default=0, help="seconds the clock is ahead")
     Health.options = parser.parse_args()
     with sqlite3.connect(Health.options.database) as db:
         db.execute("PRAGMA journal_mode=WAL")

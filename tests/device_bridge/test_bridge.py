@@ -2,6 +2,7 @@
 
 import json
 import random
+import resource
 import signal
 import time
 
@@ -9,15 +10,16 @@ import pytest
 
 from device_bridge import gatt
 from device_bridge.__main__ import main
-from device_bridge.gatt import HeartRate
 
 
 @pytest.fixture
 def recording(tmp_path):
     """A second of a strap: battery, then ten packets; the third is broken, the fifth without contact."""
-    packets = [HeartRate(bpm=60 + n, contact=n != 4, rr_ticks=(1000 + n,)) for n in range(10)]
+    packets = [{"heart_rate": 60 + n, "contact": n != 4, "rr_ticks": (1000 + n,)} for n in range(10)]
     said = [(0.0, "2a19", "57")]
-    said += [(n / 10, "2a37", gatt.encode_heart_rate(packet).hex()) for n, packet in enumerate(packets)]
+    said += [
+        (n / 10, "2a37", gatt.encode(gatt.HEART_RATE_MEASUREMENT, packet).hex()) for n, packet in enumerate(packets)
+    ]
     said[3] = (0.2, "2a37", "10")
     file = tmp_path / "strap.jsonl"
     file.write_text(
@@ -51,7 +53,8 @@ def test_what_is_recorded_can_be_replayed(start, bridge, server, tmp_path):
 
 def test_logs_hold_no_heart_rate(bridge, server, tmp_path):
     file = tmp_path / "strap.jsonl"
-    packet = gatt.encode_heart_rate(HeartRate(bpm=173, contact=True, rr_ticks=(355,)))
+    values = {"heart_rate": 173, "contact": True, "rr_ticks": (355,)}
+    packet = gatt.encode(gatt.HEART_RATE_MEASUREMENT, values)
     file.write_text(json.dumps({"t": 0, "characteristic": "2a37", "value": packet.hex()}) + "\n")
     server.start()
     _, said = bridge(f"replay:{file}").ended()
@@ -116,6 +119,24 @@ def test_a_full_spool_keeps_the_oldest_and_says_so(bridge):
     assert running.stop() == 0
 
 
+def test_a_full_disk_is_survived_and_what_was_heard_meanwhile_is_kept(bridge, server):
+    """No file of the process may grow: its writes fail as on a full disk, until they may again."""
+    server.start()
+    running = bridge("simulate", "--rate", "100")
+    running.until("delivered")
+    usual = resource.prlimit(running.process.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(running.process.pid, resource.RLIMIT_FSIZE, (4096, usual[1]))
+    running.until("disk_refuses .*lost=0")
+    resource.prlimit(running.process.pid, resource.RLIMIT_FSIZE, usual)
+    running.until("disk_takes_again .*lost=0")
+    running.until("delivered")
+    assert running.stop() == 0
+    _, said = running.ended()
+    assert said.endswith("stopped waiting=0")
+    assert said.count("disk_refuses") == 1
+    server.assert_whole()
+
+
 def test_a_device_the_server_does_not_know_ends_the_bridge_with_a_sentence(bridge, server):
     server.start("--answer", "401:device_unknown")
     code, said = bridge("simulate").ended()
@@ -142,10 +163,12 @@ def test_without_a_radio_one_sentence_names_the_other_transports(bridge, tmp_pat
     assert "Traceback" not in said
 
 
-@pytest.mark.parametrize("transport", ["bluetooth", "replay:/no/such/file", "bumble:", "simulate:x"])
+@pytest.mark.parametrize(
+    "transport", ["bluetooth", "replay:/no/such/file", "bumble:", "simulate:x", "ant:1", "mqtt:"]
+)
 def test_an_unknown_transport_names_the_known_ones(tmp_path, capsys, transport):
     assert main(["run", "--transport", transport, "--spool", str(tmp_path)]) == 2
-    assert "bleak, bumble:<transport>, replay:FILE or simulate" in capsys.readouterr().err
+    assert "bleak, bumble:<transport>, replay:FILE or simulate; ant" in capsys.readouterr().err
 
 
 def test_without_credentials_it_says_what_is_missing(tmp_path, capsys, monkeypatch):

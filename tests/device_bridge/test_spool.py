@@ -2,10 +2,13 @@
 
 import random
 import re
+import shutil
 import sqlite3
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from device_bridge.readings import Observation
-from device_bridge.spool import HELD_BACK_US, Spool, SpoolTrouble, in_order
+from device_bridge.spool import HELD_BACK_US, DiskRefuses, Spool, SpoolTrouble, in_order
 
 AT = 1_790_000_000_000_000
 DEVICE = "strap-1"
@@ -95,6 +98,14 @@ def test_times_of_a_stream_never_run_back_unless_the_clock_was_set_back():
     assert in_order(AT - HELD_BACK_US - 1, newest_us=AT) == AT - HELD_BACK_US - 1
 
 
+def test_a_stored_measurement_keeps_its_own_time_and_number_however_often_it_is_told(tmp_path):
+    stored = Observation("glucose", AT - 86_400_000_000, 5.5, record=7)
+    with closing(Spool(tmp_path, DEVICE)) as spool:
+        spool.append([stored, Observation("glucose", AT, 5.6), stored, Observation("glucose", AT + 1, 5.7)])
+        told = [(reading.time_us, reading.sequence) for reading in spool.oldest(9)]
+    assert told == [(stored.time_us, 7), (AT, 0), (stored.time_us, 7), (AT + 1, 1)]
+
+
 def test_at_the_limit_the_oldest_stay_and_the_new_ones_are_counted(tmp_path):
     with closing(Spool(tmp_path, DEVICE, limit=3)) as spool:
         assert spool.append(beats(61, 62)) == 2
@@ -107,16 +118,86 @@ def test_at_the_limit_the_oldest_stay_and_the_new_ones_are_counted(tmp_path):
         assert [reading.sequence for reading in spool.oldest(9)] == [1, 2, 3]
 
 
-def test_a_disk_that_refuses_costs_new_readings_only(tmp_path):
+@contextmanager
+def full_disk(spool: Spool):
+    """SQLite answers as on a full disk: to what needs another page, and with `query_only` to everything."""
+    pages = spool._db.execute("PRAGMA page_count").fetchone()[0]
+    spool._db.execute(f"PRAGMA max_page_count = {pages}")
+    spool._db.execute("PRAGMA query_only = ON")
+    yield
+    spool._db.execute("PRAGMA query_only = OFF")
+    spool._db.execute("PRAGMA max_page_count = 1000000")
+
+
+def test_a_disk_that_refuses_changes_nothing(tmp_path):
     with closing(Spool(tmp_path, DEVICE)) as spool:
         spool.append(beats(61))
-        pages = spool._db.execute("PRAGMA page_count").fetchone()[0]
-        spool._db.execute(f"PRAGMA max_page_count = {pages}")  # SQLite answers as on a full disk
-        assert spool.append(beats(*range(5_000))) == 0
-        assert (spool.waiting, spool.overflowed) == (1, 5_000)
-        spool._db.execute("PRAGMA max_page_count = 1000000")
+        with full_disk(spool), pytest.raises(DiskRefuses):
+            spool.append(beats(*range(5_000)))
+        assert (spool.waiting, spool.overflowed) == (1, 0)
         assert spool.append(beats(62)) == 1
         assert [(reading.value, reading.sequence) for reading in spool.oldest(9)] == [(61, 0), (62, 1)]
+
+
+def test_a_full_disk_does_not_stop_delivery(tmp_path):
+    with closing(Spool(tmp_path, DEVICE)) as spool:
+        spool.append(beats(61, 62, 63, 64))
+        with full_disk(spool):
+            spool.forget(spool.oldest(2))
+            assert [reading.value for reading in spool.oldest(1)] == [63]
+            spool.forget(spool.oldest(1))
+            assert spool.waiting == 1
+        spool.forget([])
+        assert [reading.value for reading in spool.oldest(9)] == [64]
+        assert spool._db.execute("SELECT count(*) FROM readings").fetchone() == (1,)
+
+
+FILLER = """
+import sys
+from pathlib import Path
+from device_bridge.readings import Observation
+from device_bridge.spool import DiskRefuses, Spool
+spool, number = Spool(Path(sys.argv[1]) / "spool", "strap-1"), 0
+def keep(count):
+    global number
+    beats = [Observation("heart_rate", 1_790_000_000_000_000 + number + n, number + n) for n in range(count)]
+    spool.append(beats)
+    number += count
+for _ in range(2):
+    try:
+        while True:
+            keep(5000)
+    except DiskRefuses:
+        print("full", number)
+    kept = number
+    while batch := spool.oldest(5000):
+        assert [reading.value for reading in batch] == [reading.sequence for reading in batch]
+        spool.forget(batch)
+    keep(1)
+    spool.forget(spool.oldest(1))
+assert not spool._gone and spool.waiting == 0
+print("empty")
+"""
+
+
+def test_a_spool_that_fills_the_disk_itself_can_be_emptied_and_filled_again(tmp_path):
+    """On a file system of 7 MB, which a namespace of its own lets anybody mount."""
+    mount = f"mount -t tmpfs -o size=7M none {tmp_path}"
+    if shutil.which("unshare") is None or subprocess.run(["unshare", "-rm", "sh", "-c", mount]).returncode:
+        pytest.skip("this machine does not let us mount a small file system")
+    fill = [sys.executable, "-c", FILLER, str(tmp_path)]
+    done = subprocess.run(
+        ["unshare", "-rm", "sh", "-c", f'{mount} && exec "$@"', "sh", *fill], capture_output=True, text=True
+    )
+    assert done.stdout.splitlines()[-1:] == ["empty"], done.stderr
+    assert done.stdout.count("full") == 2
+
+
+def test_a_stored_measurement_keeps_its_number(tmp_path):
+    with closing(Spool(tmp_path, DEVICE)) as spool:
+        spool.append([*beats(61), Observation("weight", AT - 90_000_000, 71.4, record=7), *beats(62)])
+        assert identities(spool)[1] == ("weight", AT - 90_000_000, 7)
+        assert [reading.sequence for reading in spool.oldest(9)] == [0, 7, 1]
 
 
 def test_only_one_bridge_owns_a_spool(tmp_path):

@@ -11,20 +11,12 @@ from types import SimpleNamespace
 import httpx
 import pytest
 
+from device_bridge.answers import Confirmed, Forbidden, NotNow, PartlyRefused, TooLarge, read_answer
 from device_bridge.backoff import Backoff
 from device_bridge.credentials import NoCredentials, find_credentials
 from device_bridge.readings import Observation
 from device_bridge.spool import Spool
-from device_bridge.uplink import (
-    Confirmed,
-    Forbidden,
-    NotNow,
-    PartlyRefused,
-    TooLarge,
-    Unwelcome,
-    Uplink,
-    read_answer,
-)
+from device_bridge.uplink import Unwelcome, Uplink
 
 AT = 1_790_000_000_000_000
 
@@ -167,6 +159,39 @@ def test_answers_are_understood():
     assert read_answer(httpx.Response(422, json=rejected), size=1) == PartlyRefused(((0, "unknown_stream"),))
     later = httpx.Response(503, headers={"Retry-After": "7"})
     assert read_answer(later, size=1) == NotNow("HTTP 503", 7.0)
+
+
+def test_a_busy_server_is_left_alone_for_as_long_as_it_asks():
+    for wish, after_s in [("7", 7), ("86400", 3600), ("Mon, 21 Sep 2026 14:13:50 GMT", 30), ("soon", None)]:
+        headers = {"Retry-After": wish, "Date": "Mon, 21 Sep 2026 14:13:20 GMT"}
+        assert read_answer(httpx.Response(429, headers=headers), size=1) == NotNow("HTTP 429", after_s)
+
+
+def test_after_429_everything_is_sent_again_once_the_pause_is_over(way, server, monkeypatch):
+    server.start("--busy", "2")
+    way.spool.append(beats(5))
+    pauses, sleep = [], asyncio.sleep
+
+    async def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        await sleep(0)
+
+    uplink = way.uplink()
+    monkeypatch.setattr("device_bridge.uplink.asyncio.sleep", pause)
+    deliver_everything(uplink)
+    assert [30 <= waited <= 31 for waited in pauses] == [True, True]
+    assert len(server.rows("arrivals")) == 5
+    assert uplink.last_error == ""
+    assert uplink.delivered_at
+
+
+def test_a_clock_that_is_wrong_is_corrected_by_the_servers_and_the_request_signed_anew(way, server):
+    server.start("--ahead", "4000")
+    way.spool.append(beats(1))
+    uplink = way.uplink()
+    deliver_everything(uplink)
+    assert len(server.rows()) == 1
+    assert abs(uplink._clock.offset_us - 4_000_000_000) < 2_000_000
 
 
 def test_back_off_doubles_with_full_jitter_up_to_its_bound():

@@ -9,7 +9,7 @@ import pytest
 from django.utils.timezone import now
 
 from contexts.gamification import broadcasting
-from contexts.workout.events import PersonalRecordAchieved, WorkoutCompleted
+from contexts.workout.events import PersonalRecordAchieved, WorkoutCompleted, WorkoutDeleted
 from kernel.bus import publish
 from kernel.databases import unit_of_work
 from kernel.models import uuid7
@@ -17,7 +17,10 @@ from kernel.models import uuid7
 
 @pytest.fixture(autouse=True)
 def quiet_boards() -> None:
-    """No test waits for the next frame because the one before it has just sent one."""
+    """No test waits for a frame of the one before it, nor hears one that was still to be sent."""
+    for ticker in broadcasting._tickers.values():
+        if ticker._timer is not None:
+            ticker._timer.cancel()
     broadcasting._tickers.clear()
 
 
@@ -60,3 +63,13 @@ def beaten(workout: WorkoutCompleted, *, record: str = "fastest_1k", **fields: A
 def announce() -> Callable[..., None]:
     """`announce(event, …)`: workout says so."""
     return unit_of_work("workout")(publish)
+
+
+def deleted(workout: WorkoutCompleted, **fields: Any) -> WorkoutDeleted:
+    """That workout is no more."""
+    usual: dict[str, Any] = {
+        "session_id": workout.session_id,
+        "user_id": workout.user_id,
+        "occurred_at": workout.occurred_at + timedelta(minutes=5),
+    }
+    return WorkoutDeleted(**usual | fields)

@@ -9,6 +9,7 @@ from django.utils.timezone import now
 from contexts.gamification import broadcasting
 from contexts.gamification.rules import Board
 from kernel.models import uuid7
+from kernel.observability import correlation, correlation_id
 from kernel.realtime import in_thread
 from tests.gamification.conftest import completed
 
@@ -80,6 +81,18 @@ async def test_ga3_many_changes_travel_in_few_frames(register, socket, happens):
             seen |= {entry["row"] for entry in frame["entries"]}
         assert frames <= elapsed / broadcasting.INTERVAL_S + 2
         assert frames < 30
+
+
+def test_ga3_a_frame_belongs_to_the_request_behind_its_last_change(monkeypatch):
+    frames = []
+    monkeypatch.setattr(broadcasting, "frame_of", lambda board, users: {"type": "changes"})
+    monkeypatch.setattr(broadcasting, "push", lambda group, frame: frames.append(correlation_id()))
+    ticker = broadcasting.Ticker(Board.of("daily", now().date()))
+    for request in ("first", "second", "third"):
+        with correlation(request):
+            ticker.changed({uuid7()})
+    ticker._timer.join()
+    assert frames == ["first", "third"]
 
 
 def test_ga3_a_crowd_is_told_by_its_best_and_asked_to_read_again(announce, deliver):

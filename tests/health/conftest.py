@@ -14,12 +14,13 @@ from uuid import UUID
 import pytest
 from django.test import Client
 
-from contexts.health import devices
+from contexts.health import admission, devices, reviewing
 from tests.conftest import Api, Person, agree
 from tests.identity.conftest import App
 
 HEALTH = "/api/v1/health"
 READINGS = f"{HEALTH}/readings"
+COLUMNS = "application/vnd.stayer.columns+json"
 
 COMMITTED = pytest.mark.django_db(databases=["default", "health"], transaction=True)
 """For tests in which several threads look at the same rows, or commit hooks run."""
@@ -58,12 +59,22 @@ class Strap:
             READINGS,
             data=body,
             content_type=options.get("content_type", "application/json"),
-            headers={"Authorization": authorization or self.authorization(body)},
+            headers={"Authorization": authorization or self.authorization(body)} | options.get("headers", {}),
         )
 
-    def send(self, readings: list[dict[str, Any]]) -> Any:
-        """POST these readings, signed."""
-        return self.post(json.dumps({"readings": readings}).encode())
+    def send(self, readings: list[dict[str, Any]], **units: str) -> Any:
+        """POST these readings, signed; `units` by stream."""
+        return self.post(json.dumps({"readings": readings} | ({"units": units} if units else {})).encode())
+
+    def send_columns(self, *streams: dict[str, Any]) -> Any:
+        """POST these streams in the compact form, signed."""
+        return self.post(json.dumps(streams).encode(), content_type=COLUMNS)
+
+    def tell(self, information: dict[str, Any]) -> Any:
+        """POST what the device says of itself, signed."""
+        body, path = json.dumps(information).encode(), f"{HEALTH}/device-information"
+        header = {"Authorization": self.authorization(body, path=path)}
+        return Client().post(path, data=body, content_type="application/json", headers=header)
 
 
 def reading(
@@ -84,10 +95,10 @@ def beats(count: int, *, start: datetime | None = None) -> list[dict[str, Any]]:
 def strap(register: Callable[..., Person]) -> Callable[..., Strap]:
     """`strap(owner=None) -> Strap`: connect one through the front door."""
 
-    def connect(owner: Person | None = None, name: str = "Chest strap") -> Strap:
+    def connect(owner: Person | None = None, name: str = "Chest strap", kind: str = "heart_rate_strap") -> Strap:
         owner = owner or register()
         agree(owner)
-        answer = owner.api.post(f"{HEALTH}/devices", {"name": name, "kind": "heart_rate_strap"})
+        answer = owner.api.post(f"{HEALTH}/devices", {"name": name, "kind": kind})
         assert answer.status_code == 201, answer.content
         return Strap(owner, **answer.json())
 
@@ -105,5 +116,7 @@ def step_up(person: Person) -> Api:
 
 @pytest.fixture(autouse=True)
 def forget_devices() -> None:
-    """What this process remembers of devices belongs to one test."""
+    """What this process remembers of devices and norms belongs to one test."""
     devices._known.clear()
+    reviewing.forget()
+    admission._due.clear()

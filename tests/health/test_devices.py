@@ -24,7 +24,7 @@ def test_i7_the_secret_is_shown_once_and_stored_sealed(strap):
     worn = strap()
     assert worn.secret not in bytes(Device.objects.get().sealed_secret)
     (item,) = worn.owner.api.get(f"{HEALTH}/devices").json()["items"]
-    assert set(item) == {"device_id", "name", "kind", "connected_at", "revoked_at", "suspended_at"}
+    assert set(item) == {"device_id", "name", "kind", "connected_at", "status", "revoked_at", "suspended_at"}
 
 
 def test_i7_a_sealed_secret_opens_for_its_own_device_only(strap):

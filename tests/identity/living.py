@@ -16,6 +16,7 @@ from contexts.workout import tasks
 from tests.conftest import PASSWORD, Api, Person, agree, make_person, sign_in
 from tests.health.conftest import HEALTH, Strap, beats
 from tests.social.conftest import befriend, open_direct, say
+from tests.workout.planning import adopt, made, write_plan, write_workout
 
 LATITUDE = 47.31415926
 """Far from any place another test goes to; stored as it stands here."""
@@ -33,6 +34,8 @@ WORDS = {
     "group message": "bring marzipan zeppelins",
     "room title": "Wombat paragliders",
     "workout name": "Sunrise over Kvothefjord",
+    "plan title": "Marmalade glacier base",
+    "own exercise": "Ostrich kettle waltz",
     "file name": "xylograph-lap.gpx",
     "place": str(LATITUDE),
     "browser": "NetscapeQuux/9.75",
@@ -87,6 +90,7 @@ def live(deliver: Callable[[], int]) -> Life:
     deliver()
     befriend(person, friend)
     import_id, data = _train(person)
+    _plan(person)
     direct, group = _talk(person, friend)
     app = _own_app(person, friend)
     deliver()
@@ -123,6 +127,13 @@ def _train(person: Person) -> tuple[str, bytes]:
     tasks.read_import(import_id)
     assert person.api.get(f"/api/v1/workout/imports/{import_id}").json()["state"] == "done"
     return import_id, data
+
+
+def _plan(person: Person) -> None:
+    made(person, "exercises", {"name_en": WORDS["own exercise"], "muscles": ["full_body"]})
+    plan = write_plan(person, write_workout(person, title=WORDS["plan title"]), title=WORDS["plan title"])
+    adopt(person, plan)
+    made(person, "plan-feeds", {"name": WORDS["plan title"]})
 
 
 def _talk(person: Person, friend: Person) -> tuple[str, str]:

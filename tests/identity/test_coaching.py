@@ -1,6 +1,7 @@
 """Athletes let coaches see what they want them to see, and take it back."""
 
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from contexts.identity.events import CoachingChanged
 from contexts.identity.models import AuditEntry
 from contexts.workout import tasks
 from contexts.workout.events import WorkoutViewed
-from contexts.workout.privacy import outside
+from contexts.workout.places.privacy import Gate
 from contexts.workout.rules import haversine
 from tests.conftest import Api, sign_in
 from tests.identity.conftest import IDENTITY
@@ -123,7 +124,9 @@ def test_id7_no_place_inside_a_zone_is_ever_shown(track, centre, radius):
     at = [float(second) for second in range(len(track))]
     north, east = [place[0] for place in track], [place[1] for place in track]
     streams = [("latitude", at, north), ("longitude", at, east), ("heart_rate", at, [120.0] * len(at))]
-    shown = {kind: (offsets, values) for kind, offsets, values in outside(streams, circles=[(*centre, radius)])}
+    gate = Gate(viewer=uuid4(), circles={(athlete := uuid4()): [(*centre, radius)]})
+    passed = gate.streams(streams, of=athlete).places
+    shown = {kind: (offsets, values) for kind, offsets, values in passed}
     kept = list(zip(shown["latitude"][1], shown["longitude"][1], strict=True))
     assert all(haversine(*place, *centre) > radius for place in kept)
     assert kept == [place for place in track if haversine(*place, *centre) > radius]

@@ -10,7 +10,7 @@ from django.utils.timezone import now
 
 from contexts.identity import blocking, events, rules, sessions, signing_in
 from contexts.identity.models import OAuthApp, Session
-from kernel import access
+from kernel import access, realtime
 from kernel.databases import redis_client
 from kernel.realtime import in_thread
 from tests.conftest import Api, Person, sign_in
@@ -201,8 +201,9 @@ def test_id5_what_changes_an_account_ends_its_sessions_at_once(register, anonymo
 
 @pytest.mark.parametrize("end", ENDS)
 async def test_id5_what_changes_an_account_closes_its_sockets(
-    register, socket, end: Callable[[Person], None]
+    register, socket, monkeypatch, end: Callable[[Person], None]
 ) -> None:
+    monkeypatch.setattr(realtime, "SESSION_CHECK_S", 0.2)  # how soon is shown where the kernel's sockets are
     person, bystander = await in_thread(register), await in_thread(register)
     async with socket(CHAT, person.token) as theirs, socket(CHAT, bystander.token) as others:
         await theirs.next()

@@ -36,6 +36,18 @@ def traces(*paths) -> tuple[set[str], str]:
     return {word for word in WORDS.values() if f"{word}: " in text}, text
 
 
+def keys_about(user_id) -> set[str]:
+    """The keys of Redis that name a person, or hold a value that does; counters of rates end by themselves."""
+    redis, told = redis_client(), str(user_id)
+    read = {b"string": redis.get, b"hash": redis.hgetall, b"zset": lambda key: redis.zrange(key, 0, -1)}
+    values = {key: read.get(redis.type(key), lambda _: b"")(key) for key in redis.scan_iter()}
+    return {
+        key.decode()
+        for key, value in values.items()
+        if (told in key.decode() or told in str(value)) and not key.startswith(b"limit:")
+    }
+
+
 def broken_invariants() -> list[str]:
     return [f"{each.context}.{each.id}" for each in invariants() if each.violations()]
 
@@ -57,7 +69,9 @@ def test_id10_after_an_erasure_no_word_of_the_person_is_left(life, deliver, capl
     caplog.set_level(logging.DEBUG)
     log = tmp_path / "captured.log"
     assert life.person.api.post(f"{IDENTITY}/exports").status_code == 202
+    assert life.person.api.post("/api/v1/workout/sessions", {"sport": "running"}).status_code == 201
     deliver()
+    assert keys_about(life.person.user_id) >= {f"workout:active:{life.person.user_id}"}
     found, told = traces()
     assert found == set(WORDS.values()), told  # the search finds what is there ...
     for place in ("database identity", "database health", "database workout", "database social", "Redis", "file"):
@@ -66,6 +80,7 @@ def test_id10_after_an_erasure_no_word_of_the_person_is_left(life, deliver, capl
     deliver()
     log.write_text(caplog.text)
     assert traces(log) == (set(), f"0 traces of {len(WORDS)} words\n")
+    assert keys_about(life.person.user_id) == set()
     assert log.stat().st_size > 0
     assert broken_invariants() == []
     for context in settings.CONTEXTS:

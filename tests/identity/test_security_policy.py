@@ -1,8 +1,13 @@
 """What operators lay over the code: effective at once, versioned, only ever tighter (ID-4)."""
 
 import json
+import socket as sockets
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
+from django.db import connections
 from django.utils.timezone import now
 
 from contexts.identity import security_policy
@@ -113,3 +118,43 @@ def test_id4_the_last_known_policy_stays_while_its_keeper_is_away(register, monk
     settings.SECURITY_POLICY = "nowhere.at_all"
     policy.forget()
     assert anna.api.get(ME).status_code == 403
+
+
+@contextmanager
+def unreachable_database(monkeypatch) -> Iterator[threading.Event]:
+    """The keeper's database is at an address where nobody listens; yields what is set when its pool gives up."""
+    with sockets.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound, never listening: every connection is refused
+        away = connections["default"].copy(alias="away")
+        away.settings_dict |= {"HOST": "127.0.0.1", "PORT": taken.getsockname()[1]}
+        gave_up = threading.Event()
+
+        def ask() -> policy.SecurityRules:
+            try:
+                away.ensure_connection()
+            finally:
+                gave_up.set()
+            return policy.SecurityRules()
+
+        monkeypatch.setattr(policy, "import_string", lambda keeper: ask)
+        policy.forget()
+        try:
+            yield gave_up
+        finally:
+            away.pool.close()
+            gave_up.wait(30)
+
+
+def test_id4_no_request_waits_for_a_policy_whose_database_is_away(register, monkeypatch):
+    anna = register()
+    enact(closed("identity.Me.GET"))
+    assert anna.api.get(ME).status_code == 403
+    monkeypatch.setattr(policy, "PATIENCE_S", 0.05)
+    with unreachable_database(monkeypatch) as gave_up:
+        assert [anna.api.get(ME).status_code for _ in range(3)] == [403] * 3  # as it was known last
+        assert anna.api.patch(ME, {"city": "Riga"}).status_code == 200
+        assert sum(thread.name == "security-policy" for thread in threading.enumerate()) == 1
+        assert not gave_up.is_set()  # the pool is waiting still
+    monkeypatch.undo()
+    enact({})
+    assert anna.api.get(ME).status_code == 200

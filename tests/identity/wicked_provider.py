@@ -78,7 +78,7 @@ def serving() -> Iterator[Wicked]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     wicked = Wicked(issuer=f"http://127.0.0.1:{server.server_port}")
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     try:
         yield wicked
     finally:

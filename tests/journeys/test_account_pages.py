@@ -81,7 +81,7 @@ def returned() -> Iterator[Callable[[], tuple[str, dict[str, str]]]]:
             """Say nothing."""
 
     server = HTTPServer(("127.0.0.1", 0), Listener)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     yield lambda: (f"http://127.0.0.1:{server.server_port}/back", arrived[-1] if arrived else {})
     server.shutdown()
 

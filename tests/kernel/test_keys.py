@@ -240,7 +240,7 @@ def platform() -> Iterator[Any]:
     server.asked, server.said, server.may_answer = 0, (200, {"keys": []}), Event()
     server.may_answer.set()
     server.published = Published(f"http://127.0.0.1:{server.server_port}/")
-    Thread(target=server.serve_forever, daemon=True).start()
+    Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     try:
         yield server
     finally:

@@ -40,7 +40,7 @@ class Listener:
             def log_message(self, *_: Any) -> None: ...
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        self._server.daemon_threads = False
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}/told"
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
@@ -50,7 +50,7 @@ class Listener:
             assert self._changed.wait_for(lambda: len(self.heard) >= number, PATIENCE_S), f"heard {len(self.heard)}"
 
     def close(self) -> None:
-        """Hear no more."""
+        """Hear no more; whatever is being heard is heard to its end."""
         self._server.shutdown()
         self._server.server_close()
 

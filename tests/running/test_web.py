@@ -18,7 +18,7 @@ import pytest
 import websockets
 from websockets.exceptions import ConnectionClosed
 
-from config.bridge import KEPT_IN_MEMORY, MAX_BODY_BYTES
+from config.bridge import KEPT_IN_MEMORY, LARGER_BODIES, MAX_BODY_BYTES
 from config.running.engine import free_port
 from config.running.procfile import web_command
 from tests.running.conftest import ROOT, until
@@ -75,6 +75,13 @@ def test_a_body_announced_as_too_large_is_not_read(port: int) -> None:
     told = json.loads(connection.getresponse().read())
     assert (told["size"], told["announced"]) == (0, str(MAX_BODY_BYTES + 1))
     connection.close()
+
+
+def test_an_address_may_take_more_than_the_others(port: int) -> None:
+    (path, most), *_ = LARGER_BODIES.items()
+    assert most > MAX_BODY_BYTES
+    _, told = ask(port, "POST", path, body=b"x" * (MAX_BODY_BYTES + 1))
+    assert told["size"] == MAX_BODY_BYTES + 1
 
 
 def test_a_body_that_never_ends_stops_at_the_limit(port: int) -> None:

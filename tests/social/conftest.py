@@ -101,6 +101,33 @@ def complete_workout(
     return session_id
 
 
+@unit_of_work("workout")
+def change_workout(athlete: UUID, *, session_id: UUID, change: int, visibility: str) -> None:
+    """Workout announces that a completed session is shared with others than before."""
+    publish(
+        workout.WorkoutChanged(
+            session_id=session_id,
+            user_id=athlete,
+            sport="running",
+            visibility=visibility,
+            change=change,
+            started_at=NOON - timedelta(minutes=30),
+            ended_at=NOON,
+            duration_s=1800.0,
+            moving_s=1750.0,
+            distance_m=5200.0,
+            energy_kcal=410.0,
+            occurred_at=NOON,
+        )
+    )
+
+
+@unit_of_work("workout")
+def delete_workout(athlete: UUID, *, session_id: UUID) -> None:
+    """Workout announces that a session is no more."""
+    publish(workout.WorkoutDeleted(session_id=session_id, user_id=athlete, occurred_at=NOON))
+
+
 def at_once(calls: list[Callable[[], Any]], *, threads: int = 16) -> list[Any]:
     """Make these calls in parallel threads, each with database connections of its own."""
 

@@ -8,7 +8,8 @@ import pytest
 from django.core.files.storage import default_storage
 from django.utils.timezone import now
 
-from contexts.workout import events, importing, tasks
+from contexts.workout import events, tasks
+from contexts.workout.imports import importing
 from contexts.workout.models import Import, TrainingSession
 from kernel.databases import release_connections
 from tests.workout.conftest import IMPORTS, SESSIONS, gpx, hand_in, import_of, progress
@@ -213,13 +214,13 @@ class TestTheWorker:
     def test_a_worker_thought_dead_records_nothing_any_more(self, register, monkeypatch):
         person = register()
         answer = hand_in(person, gpx(BEGIN))
-        read = importing.recordings.read_bounded
+        read = importing.recordings.read_many_bounded
 
-        def slow(data, **options):
+        def slow(files, **options):
             Import.objects.update(attempts=2)
-            return read(data, **options)
+            return read(files, **options)
 
-        monkeypatch.setattr(importing.recordings, "read_bounded", slow)
+        monkeypatch.setattr(importing.recordings, "read_many_bounded", slow)
         importing.read_import(import_id=import_of(answer), at=now())
         assert progress(person, answer)["sessions"] == []
 

@@ -1,6 +1,8 @@
 """Reading recordings that we made ourselves, so that every expected number is known."""
 
+import os
 import struct
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from contexts.workout import recordings
 from contexts.workout.recordings import Limits, Reading, Unreadable, bounded
 from contexts.workout.recordings.fit import crc16
+from contexts.workout.recordings.recording import plain
 from tests.workout import making
 from tests.workout.making import (
     CYCLING,
@@ -60,11 +63,11 @@ class TestFit:
 
     def test_values_are_si_and_cadence_counts_both_legs(self):
         streams = read(making.fit_activity()).activities[0].streams
-        assert streams.time == [float(second) for second in range(601)]
-        assert streams.altitude_m == [100.0] * 601
-        assert streams.speed_mps == [3.0] * 601
+        assert plain(streams.time) == [float(second) for second in range(601)]
+        assert plain(streams.altitude_m) == [100.0] * 601
+        assert plain(streams.speed_mps) == [3.0] * 601
         assert streams.distance_m[-1] == 1800.0
-        assert streams.cadence_rpm == [170] * 601
+        assert plain(streams.cadence_rpm) == [170] * 601
         assert streams.latitude[600] == pytest.approx(1800 / 111_195, abs=1e-7)
 
     def test_points_on_equator_and_meridian_are_places(self):
@@ -129,7 +132,7 @@ class TestFit:
         for step in range(1, 100):
             writer.write(20, Value(3, UINT8, 101), local=1, time_offset=first + step)
         streams = read(writer.file()).activities[0].streams
-        assert streams.time == [float(step) for step in range(100)]
+        assert plain(streams.time) == [float(step) for step in range(100)]
 
     def test_enhanced_fields_are_preferred_and_invalid_values_are_missing(self):
         writer = FitWriter()
@@ -138,7 +141,7 @@ class TestFit:
             time = Value(253, UINT32, fit_time(START) + second)
             writer.write(20, time, Value(6, UINT16, 3_000), Value(73, UINT32, enhanced), Value(3, UINT8, 0xFF))
         streams = read(writer.file()).activities[0].streams
-        assert streams.speed_mps == [5.0, 3.0, 7.0]
+        assert plain(streams.speed_mps) == [5.0, 3.0, 7.0]
         assert streams.heart_rate_bpm is None
 
     def test_developer_fields_are_skipped_by_size_or_stand_in_for_a_native_field(self):
@@ -151,8 +154,8 @@ class TestFit:
             extra = [(5, 0, struct.pack("<H", 250 + second)), (9, 1, b"unknown!")]
             writer.write(20, time, Value(3, UINT8, 120), developer=extra)
         streams = read(writer.file()).activities[0].streams
-        assert streams.power_w == [250, 251, 252]
-        assert streams.heart_rate_bpm == [120] * 3
+        assert plain(streams.power_w) == [250, 251, 252]
+        assert plain(streams.heart_rate_bpm) == [120] * 3
 
     def test_fields_of_impossible_size_and_unknown_messages_are_skipped(self):
         writer = FitWriter()
@@ -164,7 +167,7 @@ class TestFit:
             writer.write(9999, Value(1, FLOAT32, 1.5), local=7)
         reading = read(writer.file())
         assert codes(reading) == ["misaligned_fields", "no_summary"]
-        assert reading.activities[0].streams.heart_rate_bpm == [90] * 3
+        assert plain(reading.activities[0].streams.heart_rate_bpm) == [90] * 3
 
     def test_heart_rate_a_strap_stored_under_water_is_merged(self):
         writer = FitWriter()
@@ -179,7 +182,7 @@ class TestFit:
             packed = bytes([low & 0xFF, low >> 8 | (high & 15) << 4, high >> 4])
             writer.write(132, Value(10, UINT8, packed), Value(6, UINT8, [101 + first, 102 + first]), local=7)
         streams = read(writer.file()).activities[0].streams
-        assert streams.heart_rate_bpm == [100 + second for second in range(17)] + [None] * 4
+        assert plain(streams.heart_rate_bpm) == [100 + second for second in range(17)] + [None] * 4
 
     def test_records_of_two_definitions_keep_the_order_of_the_file(self):
         writer = FitWriter()
@@ -189,7 +192,7 @@ class TestFit:
             writer.write(20, Value(253, UINT32, fit_time(START) + second), *power, local=second % 2)
         reading = read(writer.file())
         assert codes(reading) == ["no_summary"]
-        assert reading.activities[0].streams.power_w == [None, 200] * 5
+        assert plain(reading.activities[0].streams.power_w) == [None, 200] * 5
 
     def test_points_of_a_wrong_clock_are_dropped(self):
         writer = FitWriter()
@@ -216,8 +219,8 @@ class TestFit:
             north = Value(0, SINT32, 0x7FFFFFFF if second == 1 else 1000)
             writer.write(20, Value(253, UINT32, fit_time(START) + second), north, Value(1, SINT32, 1000))
         streams = read(writer.file()).activities[0].streams
-        assert streams.latitude[1] is None
-        assert streams.longitude[1] is None
+        assert plain(streams.latitude)[1] is None
+        assert plain(streams.longitude)[1] is None
 
 
 class TestGpx:
@@ -228,9 +231,9 @@ class TestGpx:
         (activity,) = read(making.gpx(namespace=namespace)).activities
         assert (activity.sport, activity.started_at, activity.product) == ("running", START, "making")
         assert activity.ended_at == START + timedelta(seconds=59 * 5)
-        assert activity.streams.heart_rate_bpm == [140] * 60
-        assert activity.streams.cadence_rpm == [170] * 60
-        assert activity.streams.altitude_m == [100] * 60
+        assert plain(activity.streams.heart_rate_bpm) == [140] * 60
+        assert plain(activity.streams.cadence_rpm) == [170] * 60
+        assert plain(activity.streams.altitude_m) == [100] * 60
 
     def test_segments_are_one_activity_and_tracks_are_several(self):
         activities = read(making.gpx(tracks=2, segments=3)).activities
@@ -244,13 +247,13 @@ class TestGpx:
 
     def test_times_with_any_offset_or_none_are_understood(self):
         made = making.gpx(points=3).replace(b"06:30:05Z", b"08:30:05.250+02:00").replace(b"06:30:10Z", b"06:30:10")
-        assert read(made).activities[0].streams.time == [0.0, 5.25, 10.0]
+        assert plain(read(made).activities[0].streams.time) == [0.0, 5.25, 10.0]
 
     def test_times_that_go_back_are_sorted_with_a_warning(self):
         made = making.gpx(points=3).replace(b"06:30:00Z", b"06:31:00Z")
         reading = read(made)
         assert codes(reading) == ["times_out_of_order"]
-        assert reading.activities[0].streams.time == [0.0, 5.0, 55.0]
+        assert plain(reading.activities[0].streams.time) == [0.0, 5.0, 55.0]
 
     def test_a_corrupt_tail_keeps_the_points_before_it(self):
         reading = read(making.gpx(points=50)[:-900])
@@ -261,8 +264,8 @@ class TestGpx:
         made = making.gpx(points=4).replace(b"<x:hr>140</x:hr>", b"<x:hr>NaN</x:hr>", 1)
         made = made.replace(b"<ele>100.0</ele>", b"<ele>1e999</ele>", 2)
         streams = read(made).activities[0].streams
-        assert streams.heart_rate_bpm == [None, 140, 140, 140]
-        assert streams.altitude_m == [None, None, 100, 100]
+        assert plain(streams.heart_rate_bpm) == [None, 140, 140, 140]
+        assert plain(streams.altitude_m) == [None, None, 100, 100]
 
 
 class TestTcx:
@@ -271,9 +274,9 @@ class TestTcx:
         assert (activity.sport, activity.started_at, activity.product) == ("running", START, "making")
         assert (activity.timer_s, activity.device_distance_m, activity.device_kcal) == (60, 180, 14)
         assert [(lap.start_s, lap.end_s, lap.distance_m) for lap in activity.laps] == [(0, 30, 90), (30, 60, 90)]
-        assert activity.streams.heart_rate_bpm == [140] * 60
-        assert activity.streams.speed_mps == [3.0] * 60
-        assert activity.streams.cadence_rpm == [170] * 60
+        assert plain(activity.streams.heart_rate_bpm) == [140] * 60
+        assert plain(activity.streams.speed_mps) == [3.0] * 60
+        assert plain(activity.streams.cadence_rpm) == [170] * 60
 
     def test_several_activities_stay_several(self):
         assert len(read(making.tcx(activities=3, sport="Biking")).activities) == 3
@@ -297,9 +300,9 @@ class TestRefusals:
         [
             (b"", "empty"),
             (b"hello", "unknown_format"),
-            (b"\x1f\x8b\x08\x00", "unknown_format"),
+            (b"\x1f\x8b\x08\x00", "corrupt_compression"),
             (b"PK\x03\x04", "unknown_format"),
-            (b"<kml xmlns='http://www.opengis.net/kml/2.2'/>", "unknown_format"),
+            (b"<kml xmlns='http://www.opengis.net/kml/2.2'/>", "not_an_activity"),
             (b"<html></html>", "unknown_format"),
             (b"<gpx", "corrupt_xml"),
             (b"<", "corrupt_xml"),
@@ -342,30 +345,85 @@ class TestRefusals:
         assert read(made).activities[0].product == "ab c"
 
 
+@pytest.fixture
+def readers(monkeypatch):
+    """Readers of this test alone."""
+    own = bounded.Readers()
+    monkeypatch.setattr(bounded, "readers", own)
+    yield own
+    own.close()
+
+
+def bounded_refusal(data: bytes, filename: str = "a.fit", **options: int) -> str:
+    with pytest.raises(Unreadable) as refused:
+        recordings.read_bounded(data, filename=filename, **options)
+    return refused.value.code
+
+
+ENDLESS = b"<gpx>" + b"<a/>" * 5_000_000 + b"</gpx>"
+
+
 class TestBounded:
-    def test_a_child_process_gives_the_same_answer(self):
-        made = making.fit_activity(kcal=90)
-        assert recordings.read_bounded(made, filename="a.fit") == recordings.read(made, filename="a.fit")
+    @pytest.mark.parametrize("made", [making.fit_activity(kcal=90), making.gpx(), making.tcx()])
+    def test_a_process_of_its_own_gives_the_same_answer(self, made):
+        assert recordings.read_bounded(made, filename="a") == recordings.read(made, filename="a")
 
     def test_a_refusal_crosses_the_border_with_its_code(self):
-        with pytest.raises(Unreadable) as refused:
-            recordings.read_bounded(making.gpx(times=False), filename="a.gpx")
-        assert refused.value.code == "no_times"
+        assert bounded_refusal(making.gpx(times=False), "a.gpx") == "no_times"
 
     def test_too_much_memory_is_refused_as_too_expensive(self):
-        made = making.fit_activity(seconds=20_000)
-        with pytest.raises(Unreadable) as refused:
-            recordings.read_bounded(made, filename="a.fit", memory=24 << 20)
-        assert refused.value.code == "too_expensive"
+        assert bounded_refusal(making.fit_activity(seconds=20_000), memory=2 << 20) == "too_expensive"
 
     def test_too_much_time_is_refused_as_too_expensive(self):
-        made = b"<gpx>" + b"<a/>" * 5_000_000 + b"</gpx>"
-        with pytest.raises(Unreadable) as refused:
-            recordings.read_bounded(made, filename="a.gpx", seconds=1)
-        assert refused.value.code == "too_expensive"
+        assert bounded_refusal(ENDLESS, "a.gpx", seconds=1) == "too_expensive"
 
-    def test_a_child_that_does_not_answer_is_our_fault(self, monkeypatch, tmp_path):
+    def test_a_reader_that_does_not_answer_is_our_fault(self, readers, monkeypatch, tmp_path):
         monkeypatch.setattr(bounded, "ROOT", tmp_path)
-        with pytest.raises(Unreadable) as refused:
+        assert bounded_refusal(making.gpx(), "a.gpx") == "reader_failed"
+        assert readers.idle == []
+
+    def test_a_reader_too_slow_by_the_clock_is_ended_and_replaced(self, readers, monkeypatch):
+        with monkeypatch.context() as hasty:
+            hasty.setattr(bounded, "START_UP_S", 0)
+            assert bounded_refusal(making.gpx(), "a.gpx", seconds=0) == "too_expensive"
+        assert readers.idle == []
+        assert recordings.read_bounded(making.gpx(), filename="a.gpx").activities
+
+    def test_a_file_that_kills_what_reads_it_does_not_kill_the_reader(self, readers):
+        recordings.read_bounded(making.gpx(), filename="a.gpx")
+        (before,) = readers.idle
+        assert bounded_refusal(ENDLESS, "a.gpx", seconds=1) == "too_expensive"
+        assert recordings.read_bounded(making.gpx(), filename="a.gpx").activities
+        assert readers.idle == [before]
+
+    def test_a_reader_that_died_is_replaced(self, readers):
+        recordings.read_bounded(making.gpx(), filename="a.gpx")
+        (dead,) = readers.idle
+        dead.process.kill()
+        dead.process.wait()
+        assert recordings.read_bounded(making.gpx(), filename="a.gpx").activities
+        assert dead not in readers.idle
+
+    def test_a_reader_is_replaced_after_many_files(self, readers, monkeypatch):
+        monkeypatch.setattr(bounded, "FILES_EACH", 2)
+        seen = []
+        for _ in range(4):
             recordings.read_bounded(making.gpx(), filename="a.gpx")
-        assert refused.value.code == "reader_failed"
+            seen += [reader.process.pid for reader in readers.idle]
+        assert len(seen) == len(set(seen)) == 2
+
+    def test_files_at_the_same_time_have_readers_of_their_own(self, readers):
+        made = [making.fit_activity(seconds=60 + nth) for nth in range(6)]
+        with ThreadPoolExecutor(3) as threads:
+            read_ = list(threads.map(lambda data: recordings.read_bounded(data, filename="a.fit"), made))
+        assert [len(reading.activities[0].streams) for reading in read_] == [61 + nth for nth in range(6)]
+        assert 1 <= len(readers.idle) <= bounded.KEPT
+
+    def test_a_fork_of_the_worker_leaves_the_readers_to_its_parent(self):
+        recordings.read_bounded(making.gpx(), filename="a.gpx")
+        child = os.fork()
+        if child == 0:
+            os._exit(len(bounded.readers.idle))
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert len(bounded.readers.idle) >= 1
+        assert recordings.read_bounded(making.gpx(), filename="a.gpx").activities

@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from contexts.workout import events
+from contexts.workout import events, tasks
 from contexts.workout.models import PersonalBest, TrainingSession
 from kernel.observability import invariants
-from tests.workout.conftest import gpx, hand_in, move, start
+from tests.workout.conftest import SESSIONS, gpx, hand_in, move, start
 
 pytestmark = pytest.mark.django_db(databases="__all__", transaction=True)
 
@@ -62,3 +62,40 @@ def test_w4_every_invariant_of_workout_holds_and_each_can_be_broken(register, wo
     PersonalBest.objects.update(value=1)
     TrainingSession.objects.filter(source="import").update(hr_max=199, part=None, source="live", recording=None)
     assert {id for id, rule in ours.items() if rule.violations()} >= {"W2", "W3", "W4"}
+
+
+class TestRecordsOfEveryDistance:
+    def ran(self, person, work, days_ago, metres):
+        hand_in(person, gpx(datetime.now(UTC) - timedelta(days=days_ago), points=360, metres=metres))
+        work()
+        tasks.analyse_sessions()
+        return TrainingSession.objects.latest("id")
+
+    def held(self, person):
+        return {
+            one["record"]: one for one in person.api.get("/api/v1/workout/records?sport=running").json()["records"]
+        }
+
+    def test_wo5_records_of_every_standard_distance_and_time(self, register, work, announced):
+        anna = register(birth_date="1990-01-01", sex="female")
+        slow = self.ran(anna, work, 9, 28.0)
+        first = announced(events.PersonalRecordAchieved)
+        held = self.held(anna)
+        assert {"longest_distance", "fastest_1k", "fastest_400m", "fastest_10k", "longest_20min"} <= held.keys()
+        assert {one.record for one in first} == {"longest_distance", "fastest_1k", "fastest_5k"}
+        fast = self.ran(anna, work, 3, 30.0)
+        beaten = [one for one in announced(events.PersonalRecordAchieved) if one.session_id == fast.pk]
+        assert {"fastest_400m", "fastest_10k", "longest_20min"} <= {one.record for one in beaten}
+        assert self.held(anna)["fastest_10k"]["session_id"] == str(fast.pk)
+        assert anna.api.delete(f"{SESSIONS}/{fast.pk}").status_code == 204
+        assert self.held(anna)["fastest_10k"]["session_id"] == str(slow.pk)
+        assert [one.id for one in invariants() if one.context == "workout" and one.violations()] == []
+
+    def test_wo5_an_analysis_that_is_repeated_announces_nothing(self, register, work, announced):
+        anna = register(birth_date="1990-01-01", sex="female")
+        self.ran(anna, work, 9, 28.0)
+        self.ran(anna, work, 3, 30.0)
+        before = len(announced(events.PersonalRecordAchieved))
+        anna.api.put("/api/v1/workout/thresholds", {"valid_from": "2020-01-01", "hr_max": 180, "resting_bpm": 50})
+        assert tasks.analyse_sessions() == 2
+        assert len(announced(events.PersonalRecordAchieved)) == before

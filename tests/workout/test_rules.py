@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contexts.workout import energy, rules
+from contexts.workout import rules
+from contexts.workout.analysis import compendium, energy
 from contexts.workout.recordings import Streams
 from contexts.workout.rules import Path
 
@@ -39,7 +41,7 @@ def places(*points: tuple[float, float, float]) -> Streams:
 class TestHeartRate:
     @pytest.mark.parametrize(("bpm", "fine"), [(39, False), (40, True), (220, True), (221, False)])
     def test_wo3_a_heart_rate_lies_between_40_and_220(self, bpm, fine):
-        assert rules.is_heart_rate(bpm) is fine
+        assert rules.is_heart_rate(bpm) == fine
 
     def test_wo3_above_220_less_age_is_an_anomaly_and_still_counts(self):
         streams = even(heart_rate=190)
@@ -198,7 +200,7 @@ class TestEnergy:
         [("running", 9.7, 9.8), ("cycling", 19, 8.0), ("cycling", 22, 8.0), ("walking", 5.6, 4.3)],
     )
     def test_equivalents_are_those_of_the_2011_compendium(self, sport, kmh, expected):
-        assert energy.met(sport, kmh / 3.6) == expected
+        assert compendium.met(sport, kmh / 3.6) == expected
 
     def test_without_heart_rate_the_metabolic_equivalent_is_taken(self):
         streams = even(seconds=3600, speed=9.7 / 3.6, heart_rate=None)
@@ -323,7 +325,7 @@ class TestAlways:
             return
         cut = min(cut, len(path.times) - 1)
         assert path.metres[cut] + (path.length - path.metres[cut]) == pytest.approx(path.length)
-        assert path.metres == sorted(path.metres)
+        assert (np.diff(path.metres) >= 0).all()
         assert all(
             later - earlier <= rules.FASTEST_MPS["other"] * (end - start) + 1e-6
             for (earlier, later), (start, end) in zip(pairwise(path.metres), pairwise(path.times), strict=True)
@@ -339,7 +341,7 @@ class TestAlways:
         for seconds, way in steps:
             times.append(times[-1] + seconds)
             ways.append(ways[-1] + way)
-        path = Path(times, ways, 0, "made")
+        path = Path(np.array(times), np.array(ways), 0, "made")
         best = rules.best_effort(path, metres)
         if path.length < metres:
             assert best is None
