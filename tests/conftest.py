@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -46,11 +47,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path not in slow)
 
 
+PARTS = {"tests/contracts/test_schemathesis.py": 12, "tests/workout/test_recordings_samples.py": 4}
+"""Files that would be a worker's whole life: their tests have nothing in common, so they are handed out in parts."""
+
+
 class ByWorld(LoadFileScheduling):
     """`pytest -n`: a file's tests stay together, and so do all journeys, which share one running platform."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "journeys" if nodeid.startswith("tests/journeys/") else super()._split_scope(nodeid)
+        path = super()._split_scope(nodeid)
+        if path.startswith("tests/journeys/"):
+            return "journeys"
+        return f"{path} {zlib.crc32(nodeid.encode()) % PARTS[path]}" if path in PARTS else path
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByWorld:
