@@ -320,6 +320,24 @@ def _empty_databases(self: TransactionTestCase) -> None:
 
 
 def _create_database(self: BaseDatabaseCreation, *args: Any, **options: Any) -> str:
+    """The first worker goes through the migrations; the next ones have a copy of what came of it."""
+    if OF_THE_SUITE not in os.environ:
+        return _migrate_database(self, *args, **options)
+    migrated = f"migrated_{self.connection.alias}"
+    with self._nodb_cursor() as maintenance:
+        maintenance.execute("SELECT pg_advisory_lock(hashtext(%s))", [migrated])
+        maintenance.execute("SELECT FROM pg_database WHERE datname = %s", [migrated])
+        if maintenance.fetchone() is not None:
+            self.connection.settings_dict["TEST"]["TEMPLATE"] = migrated
+            return _migrate_database(self, *args, **options)
+        name = _migrate_database(self, *args, **options)
+        self.connection.close()
+        self.connection.close_pool()
+        maintenance.execute(f'CREATE DATABASE "{migrated}" TEMPLATE "{name}"')
+        return name
+
+
+def _migrate_database(self: BaseDatabaseCreation, *args: Any, **options: Any) -> str:
     """Django goes through all migrations for each database; those of apps that live elsewhere need only be noted."""
     alias = self.connection.alias
     elsewhere = {app.label: None for app in apps.get_app_configs() if not router.allow_migrate(alias, app.label)}
