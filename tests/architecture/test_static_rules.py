@@ -122,7 +122,9 @@ def broken(rule: Callable[[ast.AST], bool], among: list[ast.AST]) -> list[int]:
 def test_the_product_keeps(name: str) -> None:
     rule, _ = RULES[name]
     exempt = MAY_CALL_OUT if rule is _calls_out else {}
-    found = {path: lines for path, among in sources().items() if path not in exempt and (lines := broken(rule, among))}
+    found = {
+        path: lines for path, among in sources().items() if path not in exempt and (lines := broken(rule, among))
+    }
     assert found == {}
 
 

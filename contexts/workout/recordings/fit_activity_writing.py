@@ -43,7 +43,9 @@ def write(activity: RecordedActivity) -> bytes | None:
     writer = FitWriter()
     _file_id(writer, activity, start)
     shift = (activity.started_at - start).total_seconds()
-    for at, message, fields in sorted([*_records(activity), *_timer(activity, start, shift)], key=lambda each: each[0]):
+    for at, message, fields in sorted(
+        [*_records(activity), *_timer(activity, start, shift)], key=lambda each: each[0]
+    ):
         writer.write(message, [Field(profile.TIMESTAMP, Base.UINT32, fit_time(at)), *fields])
     for lap in activity.laps:
         _lap(writer, lap, start, shift)
