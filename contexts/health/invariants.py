@@ -51,13 +51,14 @@ def batches_have_a_device() -> str:
 
 @invariant("health", "H7", "No reading is from the future, or from long before its device was connected")
 def readings_are_of_their_time() -> str:
-    """A batch's span bounds its readings, so batches suffice. People may enter what was long ago."""
+    """A batch's span bounds its readings, so batches suffice. People may enter and import what was long ago."""
     ahead = rules.CLOCK_AHEAD.total_seconds()
     before = rules.RECORDED_BEFORE.total_seconds()
+    not_worn = ", ".join(f"'{kind}'" for kind in rules.NOT_WORN)
     return f"""
         SELECT batch_id FROM health_batch JOIN health_device ON number = device_number
         WHERE last_at > recorded_at + interval '{ahead} seconds'
-           OR (kind <> '{rules.OWN_SOURCE}' AND first_at < connected_at - interval '{before} seconds')
+           OR (kind NOT IN ({not_worn}) AND first_at < connected_at - interval '{before} seconds')
     """
 
 
