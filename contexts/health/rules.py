@@ -52,6 +52,9 @@ PART_BYTES = (1_048_576, 8_388_608)
 MAX_OPEN_IMPORTS = 3
 """Imports of a person that are not finished."""
 
+UPLOAD_DELETED_WITHIN = timedelta(minutes=5)
+"""How long after the end of an import its upload may still be there; then it is looked for."""
+
 UPLOAD_WAITS = timedelta(days=7)
 """How long an upload may rest before it is given up."""
 

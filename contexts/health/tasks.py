@@ -69,9 +69,11 @@ def wake_unfinished_imports() -> int:
 
 @shared_task(ignore_result=True)
 def forget_abandoned_uploads() -> None:
-    """Hourly: uploads nobody goes on with are given up, with what is stored of them."""
+    """Hourly: uploads nobody goes on with are given up; what is still stored of finished ones is deleted."""
     while uploads.forget_abandoned(at=now()):
         pass
+    for import_id in uploads.undeleted(at=now()):
+        uploads.delete_upload(import_id=import_id)
 
 
 EVERY = {

@@ -33,7 +33,7 @@ class HealthKitBatch(serializers.Serializer):
         default=list,
         help_text=(
             "Each with `uuid`, `type` (HealthKit's identifier), `startDate`, `endDate`, `value` and `unit` as"
-            " HealthKit writes it; a correlation with `objects`. Percentages are fractions. What else it has is passed over."
+            " HealthKit writes it; a correlation with `objects`. Percentages are fractions."
         ),
     )
     deletedObjects = serializers.ListField(  # noqa: N815  (HealthKit's name)

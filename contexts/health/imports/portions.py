@@ -117,7 +117,7 @@ def _commit(
     now_file.unknown = added(now_file.unknown, portion.unknown)
     now_file.code = code
     if not goes_on:
-        is_read = not code or now_file.records
+        is_read = not code or now_file.accepted or now_file.duplicates
         now_file.outcome = ImportedFile.Outcome.READ if is_read else ImportedFile.Outcome.REFUSED
     now_file.save()
     row.attempts, row.touched_at = 0, at

@@ -69,6 +69,9 @@ def read_slice(*, import_id: UUID, at: datetime, seconds: float = SLICE_S) -> bo
         _refuse(own, code=refused.code, at=at)
     except TakenOver:
         log.info("an import was cancelled, or another worker has it", extra={"import_id": str(import_id)})
+    except OSError:
+        if DataImport.objects.filter(import_id=import_id, claim=own.claim).exists():
+            raise  # our own storage is at fault; the sweeper has it tried again
     return False
 
 

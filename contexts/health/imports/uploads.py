@@ -128,10 +128,24 @@ def refuse(own: DataImport, *, code: str, at: datetime) -> None:
 
 def finish(own: DataImport, *, at: datetime) -> None:
     """Nothing more is to be done: the upload is deleted once that is written down."""
-    folder = f"{folder_of(own.user_id)}/{own.import_id}"
-    own.finished_at, own.claim, own.parts = at, None, []
+    own.finished_at, own.claim = at, None
     own.save()
-    run_after_commit(lambda: delete_folder(folder))
+    run_after_commit(lambda: delete_upload(import_id=own.import_id))
+
+
+@unit_of_work("health")
+def delete_upload(*, import_id: UUID) -> None:
+    """Delete what is stored of a finished import's upload; its parts are named until that is done."""
+    own = DataImport.objects.select_for_update().exclude(state__in=DataImport.UNFINISHED).get(import_id=import_id)
+    delete_folder(f"{folder_of(own.user_id)}/{import_id}")
+    own.parts = []
+    own.save(update_fields=["parts"])
+
+
+def undeleted(*, at: datetime) -> list[UUID]:
+    """Finished imports whose upload is still there: whoever was to delete it died before that."""
+    over = DataImport.objects.filter(finished_at__lt=at - rules.UPLOAD_DELETED_WITHIN).exclude(parts=[])
+    return list(over.order_by("finished_at").values_list("import_id", flat=True)[:100])
 
 
 @unit_of_work("health")
