@@ -4,6 +4,7 @@ import io
 import zipfile
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from django.utils.timezone import now
 
 from contexts.health import events, rules, services, tasks
 from contexts.health.imports import portions, reading, uploads
+from contexts.health.imports.apple_export import Records
 from contexts.health.models import Batch, DataImport, Device, ImportedFile, Reading
 from kernel import personal_data
 from tests.conftest import Person, agree
@@ -319,3 +321,32 @@ def test_he2_an_archive_that_could_hurt_is_refused(anna, monkeypatch):
     assert (broken_off["state"], broken_off["refusal_code"]) == ("refused", "not_an_archive")
     monkeypatch.setattr(reading.archives, "MAX_MEMBERS", 4)
     assert read(anna, upload(anna, data))["refusal_code"] == "too_many_files"
+
+
+def resident() -> int:
+    """Bytes of memory that this process holds."""
+    with open("/proc/self/statm") as told:
+        return int(told.read().split()[1]) * 4_096
+
+
+@pytest.mark.slow
+def test_he2_an_export_of_any_size_is_read_in_constant_memory(tmp_path):
+    """A hundred megabytes, the database left out: a portion is given up for the next one."""
+    day = b"".join(apple_day.day_of_records(0))
+    path = tmp_path / "export.xml"
+    with path.open("wb") as made:
+        made.write(apple_day.HEAD)
+        for _ in range(100_000_000 // len(day) + 1):
+            made.write(day)
+        made.write(apple_day.TAIL)
+    source, held, read_now = SimpleNamespace(earliest=rules.EARLIEST_ENTRY), [], 0
+    with path.open("rb") as file:
+        records, goes_on = Records(file, reached=0), True
+        while goes_on:
+            goes_on = records.next_portion(reading.PORTION)
+            portion = portions.Portion.of_records(records)
+            read_now += portion.records
+            assert len(portion.columns(source, at=now())) <= reading.PORTION * 2
+            held.append(resident())
+    assert read_now == (100_000_000 // len(day) + 1) * apple_day.RECORDS_A_DAY + 2
+    assert max(held[3:]) - held[3] < 8_000_000
