@@ -76,6 +76,21 @@ def entries_have_their_readings() -> str:
     """
 
 
+@invariant("health", "HE-2b", "A phone's sample has its readings, and one that was taken back has none")
+def samples_have_their_readings() -> str:
+    """Found as a deletion would find them."""
+    return """
+        SELECT sample.device_number, sample_id FROM health_phonesample AS sample
+        CROSS JOIN LATERAL (
+            SELECT count(*) AS stored FROM health_reading AS reading
+            WHERE reading.device_number = sample.device_number AND reading.sequence = sample.sequence
+              AND reading.stream IN (SELECT jsonb_array_elements_text(sample.streams)::smallint)
+              AND reading.time BETWEEN sample.first_at AND sample.last_at
+        ) AS found
+        WHERE (stored = 0) = (withdrawn_at IS NULL)
+    """
+
+
 @invariant("health", "H5", "An episode is one alert: no two of a rule and person share an instant")
 def alerts_do_not_overlap() -> str:
     """Those that later readings have dissolved, or whose rule has changed, do not count."""

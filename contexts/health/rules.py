@@ -52,6 +52,9 @@ PART_BYTES = (1_048_576, 8_388_608)
 MAX_OPEN_IMPORTS = 3
 """Imports of a person that are not finished."""
 
+MAX_FILE_RECORDS = 30_000_000
+"""Of one file of an import; ten years of a watch are about a third of it."""
+
 UPLOAD_DELETED_WITHIN = timedelta(minutes=5)
 """How long after the end of an import its upload may still be there; then it is looked for."""
 

@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 
 from contexts.health import events, services
+from contexts.health.imports.measured import sequence_of
 from contexts.health.models import Batch, Device, Reading
 from tests.conftest import Person, agree
 from tests.health.conftest import HEALTH
@@ -164,6 +165,9 @@ def test_he2_what_a_phone_deletes_is_taken_back_and_does_not_return(anna, announ
     (told,) = announced(events.HealthMetricWithdrawn)
     assert (told.count, told.streams, told.batch_id) == (2, ["body_mass", "heart_rate"], Batch.objects.get().batch_id)
     assert broken() == {}
+    Reading.objects.filter(value=61).update(sequence=0)
+    assert set(broken()) == {"HE-2b"}
+    Reading.objects.filter(value=61).update(sequence=sequence_of(beats[1]["uuid"].lower()))
     rest = [{"uuid": each["uuid"]} for each in beats]
     assert anna.api.post(HEALTHKIT, {"deletedObjects": rest}).json()["withdrawn"] == 2
     assert not Reading.objects.exists()

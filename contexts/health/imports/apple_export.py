@@ -133,8 +133,10 @@ class Records:
                 self._take_other(kind, told, time)
                 return
             stream, times, parts, shift = way
-            value = told["value"]
-            number = float(value) * times / parts + shift
+            number = float(told["value"]) * times / parts + shift
+            if unit == "%" and number > 100:
+                self.rejected["value_out_of_range"] += 1  # HealthKit's per cent is a fraction of one
+                return
         except (KeyError, TypeError, ValueError, OverflowError):
             self.rejected["value_invalid" if _has_time(told) else "time_invalid"] += 1
             return

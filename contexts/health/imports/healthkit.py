@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from contexts.health.imports import healthkit_types as apple
-from contexts.health.imports.measured import Fault, Measured, UnknownType, instant_of, micro, stage, stored
+from contexts.health.imports.measured import Fault, Measured, UnknownType, instant_of, micro, number_of, stage, stored
 
 
 def identifier_of(sample: dict[str, Any]) -> str:
@@ -48,7 +48,7 @@ def readings_of(sample: dict[str, Any]) -> list[Measured]:
     if sample.get("endDate") is not None and instant_of(sample["endDate"]) < start:
         raise Fault("interval_invalid")
     value = sample.get("value")
-    if unit == "1" and sample.get("unit") == "%" and isinstance(value, int | float) and value > 1:
+    if sample["unit"] == "%" and number_of(value) > 1:
         raise Fault("value_out_of_range")  # per cent where HealthKit says a fraction: told at once, not kept
     return [Measured(stream, micro(start), stored(stream, value, unit))]
 

@@ -199,7 +199,7 @@ class Work:
                     goes_on, code = False, "corrupt_file"
                 portion = Portion.of_records(records)
                 file = self._commit(file, source, portion, goes_on=goes_on, code=code)
-                if self._is_late():
+                if file.outcome != Outcome.WAITING or self._is_late():
                     return
 
     def _read_other(self, file: ImportedFile, shape: shapes.Shape, zone: ZoneInfo) -> None:
@@ -223,12 +223,14 @@ class Work:
                 portion.add(each)
             goes_on = portion.records == PORTION
             file = self._commit(file, source, portion, goes_on=goes_on, code="")
-            if self._is_late():
+            if file.outcome != Outcome.WAITING or self._is_late():
                 return
 
     def _commit(
         self, file: ImportedFile, source: KnownDevice, portion: Portion, *, goes_on: bool, code: str
     ) -> ImportedFile:
+        if file.records + portion.records > rules.MAX_FILE_RECORDS:
+            goes_on, code = False, code or "too_many_records"
         return commit(own=self.own, file=file, source=source, portion=portion, goes_on=goes_on, code=code)
 
     def _source(self, origin: Origin) -> KnownDevice:
