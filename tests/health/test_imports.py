@@ -136,7 +136,8 @@ def test_he2_a_day_of_apple_health_becomes_readings(anna, announced, django_capt
 def test_he2_an_import_killed_half_way_goes_on_and_ends_the_same(anna, register, monkeypatch, killed_at):
     monkeypatch.setattr(reading, "PORTION", SMALL)
     xml = a_day(every_s=30)
-    import_id, whole, calls = upload(anna, xml, name="export.xml"), portions._commit, Counter()
+    data = xml if killed_at == 1 else apple_day.archive(xml)
+    import_id, whole, calls = upload(anna, data), portions._commit, Counter()
 
     def killed(**what: Any) -> Any:
         calls["commit"] += 1
@@ -161,7 +162,7 @@ def test_he2_an_import_killed_half_way_goes_on_and_ends_the_same(anna, register,
     same = ("state", "records", "accepted", "duplicates")
     assert [resumed[name] for name in same] == [at_once[name] for name in same]
     assert rows_of(anna) == rows_of(other)
-    one, two = ImportedFile.objects.order_by("source__begun_at")
+    one, two = ImportedFile.objects.filter(shape="apple_export").order_by("source__begun_at")
     assert (one.unknown, one.rejected) == (two.unknown, two.rejected)
     assert broken() == {}
 
@@ -328,6 +329,11 @@ def test_he2_an_archive_that_could_hurt_is_refused(anna, monkeypatch):
     import_id = upload(anna, data)
     assert read(anna, import_id)["files"] == {"waiting": 0, "read": 5, "refused": 0, "left_out": 2}
     assert files_of(anna, import_id)["inner.zip"]["code"] == "nested_archive"
+    flipped = bytearray(apple_day.archive(a_day()))
+    flipped[len(flipped) // 2] ^= 0xFF
+    import_id = upload(anna, bytes(flipped))
+    read(anna, import_id)
+    assert files_of(anna, import_id)["export.xml"]["code"] in ("corrupt_file", "corrupt_xml")
     broken_off = read(anna, upload(anna, data[:-10]))
     assert (broken_off["state"], broken_off["refusal_code"]) == ("refused", "not_an_archive")
     monkeypatch.setattr(reading.archives, "MAX_MEMBERS", 4)

@@ -49,6 +49,10 @@ LEASE: Final = timedelta(minutes=3)
 PATIENCE: Final = timedelta(seconds=20)
 """How long an import nobody is at waits for its wake-up before the sweeper sends another."""
 
+DAMAGED: Final = (zipfile.BadZipFile, zlib.error, EOFError)
+UNREADABLE: Final = (*DAMAGED, ValueError, NotImplementedError, RuntimeError)
+"""What the standard library says of members that are damaged, encrypted, or packed in ways it does not know."""
+
 State, Outcome = DataImport.State, ImportedFile.Outcome
 
 
@@ -169,12 +173,12 @@ class Work:
         return file
 
     def _is_apple(self, entry: archives.Entry) -> bool:
-        if not entry.path.lower().endswith(".xml"):
+        if self._archive is not None and not entry.path.lower().endswith(".xml"):
             return False
         try:
             with self._member(entry.position) as file:
                 return shapes.is_apple_export(file.read(shapes.BEGINNING_BYTES))
-        except (zipfile.BadZipFile, OSError, EOFError, ValueError, NotImplementedError, RuntimeError):
+        except UNREADABLE:
             return False
 
     def _member(self, position: int) -> IO[bytes]:
@@ -194,7 +198,7 @@ class Work:
                     goes_on = records.next_portion(PORTION)
                 except Unreadable as damage:
                     goes_on, code = False, damage.code
-                except (zipfile.BadZipFile, zlib.error, EOFError) as damage:
+                except DAMAGED as damage:
                     log.info("an archive is damaged", extra={"kind": type(damage).__name__})
                     goes_on, code = False, "corrupt_file"
                 portion = Portion.of_records(records)
