@@ -133,7 +133,8 @@ def assert_succeeds_as_described(operation_id: str, world: World) -> None:
     path = {name: "daily" if name == "period" else world.id_for(name, operation_id) for name in names}
     body = {name: right[name] for name in ("body", "media_type") if name in right}
     case = operation.Case(path_parameters=path, query=right.get("query", {}), **body)
-    response = case.call(headers=credentials(case.operation, world, right.get("by")))
+    headers = credentials(case.operation, world, right.get("by")) | right.get("headers", {})
+    response = case.call(headers=headers)
     assert response.status_code < 300, (operation_id, response.text)
     case.validate_response(response, checks=CHECKED)
 
