@@ -34,7 +34,7 @@ CASES = int(os.environ.get("SCHEMATHESIS_CASES", "8"))
 """Random cases an operation, beside those that schemathesis derives from each field's limits."""
 
 DERIVED = int(os.environ.get("SCHEMATHESIS_DERIVED", "100"))
-"""At most so many of the cases derived from limits, evenly chosen: bodies of many kinds of steps would make thousands."""
+"""At most so many of the cases derived from limits, evenly chosen: some bodies would make thousands."""
 
 load_all_checks()
 WANTED = [
