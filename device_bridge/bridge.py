@@ -40,6 +40,8 @@ class Bridge:
         self._clock, self._board = clock or Clock(), board
         self._heard: asyncio.Queue[Notification | Heard | None] = asyncio.Queue()
         self._listener = Listener(wearing)
+        if board is not None:
+            board.of_others = lambda: self._listener.of_others
         self._strangers = 0
         self._unkept: list[tuple[Lane, asyncio.Future[bool]]] = []
 

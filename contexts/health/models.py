@@ -6,6 +6,7 @@ from django.db import models
 from timescale.db.models.fields import TimescaleDateTimeField
 
 from contexts.health import rules
+from contexts.health.bridging.doubts import Doubt
 from kernel.access import CONNECTION_LASTS, MFA_IS_RECENT
 from kernel.models import uuid7
 
@@ -135,13 +136,15 @@ def _is_implausible() -> models.Case:
         models.When(stream=stream.value, then=models.Q(value__lt=low) | models.Q(value__gt=high))
         for stream, (low, high) in rules.PLAUSIBLE.items()
     ]
-    return models.Case(*outside, default=True, output_field=models.BooleanField())
+    doubted = models.When(doubt__isnull=False, then=models.Value(True))
+    return models.Case(doubted, *outside, default=True, output_field=models.BooleanField())
 
 
 class Reading(models.Model):
     """One measured value, narrow because there are many: widest columns first, no padding between them.
 
-    `quarantined` is computed by the database, so no way of writing can put an implausible value among the good ones.
+    `quarantined` is computed by the database, so no way of writing can put an implausible or a doubted value among
+    the good ones.
     The primary key is what makes sending a reading twice harmless.
     """
 
@@ -152,6 +155,11 @@ class Reading(models.Model):
     sequence = models.IntegerField()
     mark = models.IntegerField()
     stream = models.SmallIntegerField(choices=[(stream.value, stream.name) for stream in rules.Stream])
+    doubt = models.SmallIntegerField(
+        null=True,
+        choices=[(doubt.value, doubt.name) for doubt in Doubt],
+        help_text="What the device itself says against the value.",
+    )
     quarantined = models.GeneratedField(
         expression=_is_implausible(), output_field=models.BooleanField(), db_persist=True
     )
