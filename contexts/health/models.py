@@ -57,6 +57,8 @@ class Device(models.Model):
     calibration_due_at = models.DateTimeField(null=True)
     due_told_at = models.DateTimeField(null=True, help_text="When its owner was told that a calibration is due.")
     sync_from = models.DateTimeField(null=True, help_text="The earliest measurement it was asked for.")
+    bridge_number = models.IntegerField(null=True, help_text="The number of the bridge it was connected by.")
+    bridge_key = models.BinaryField(null=True, help_text="Digest of what that bridge knows it by.")
 
     class Meta:
         constraints = [
@@ -72,6 +74,12 @@ class Device(models.Model):
                 fields=["handover_digest"],
                 condition=models.Q(handover_digest__isnull=False),
                 name="health_device_one_of_a_code",
+            ),
+            models.UniqueConstraint(fields=["bridge_number", "bridge_key"], name="health_device_one_of_a_bridge_key"),
+            models.CheckConstraint(
+                condition=models.Q(bridge_number=None, bridge_key=None)
+                | models.Q(bridge_number__isnull=False, bridge_key__isnull=False),
+                name="health_device_of_a_bridge_has_a_key",
             ),
         ]
         indexes = [

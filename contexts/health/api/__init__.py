@@ -3,6 +3,7 @@
 from contexts.health.api import (
     alert_rules,
     alerts,
+    bridging,
     devices,
     enrolments,
     entries,
@@ -12,6 +13,6 @@ from contexts.health.api import (
     readings,
 )
 
-SUBJECTS = (devices, enrolments, papers, readings, metrics, entries, judging, alerts, alert_rules)
+SUBJECTS = (devices, enrolments, bridging, papers, readings, metrics, entries, judging, alerts, alert_rules)
 
 urlpatterns = [route for subject in SUBJECTS for route in subject.urlpatterns]

@@ -54,4 +54,22 @@ class Migration(migrations.Migration):
             model_name='reading',
             constraint=models.CheckConstraint(condition=models.Q(('stream__range', (1, 87))), name='health_reading_stream_is_known'),
         ),
+        migrations.AddField(
+            model_name='device',
+            name='bridge_number',
+            field=models.IntegerField(help_text='The number of the bridge it was connected by.', null=True),
+        ),
+        migrations.AddField(
+            model_name='device',
+            name='bridge_key',
+            field=models.BinaryField(help_text='Digest of what that bridge knows it by.', null=True),
+        ),
+        migrations.AddConstraint(
+            model_name='device',
+            constraint=models.UniqueConstraint(fields=('bridge_number', 'bridge_key'), name='health_device_one_of_a_bridge_key'),
+        ),
+        migrations.AddConstraint(
+            model_name='device',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('bridge_key', None), ('bridge_number', None)), models.Q(('bridge_key__isnull', False), ('bridge_number__isnull', False)), _connector='OR'), name='health_device_of_a_bridge_has_a_key'),
+        ),
     ]
