@@ -61,7 +61,7 @@ class HealthMetricRecorded(DomainEvent, key="user_id"):
 
 @dataclass(frozen=True, kw_only=True)
 class HealthMetricWithdrawn(DomainEvent, key="user_id"):
-    """A person has changed or deleted what they had entered by hand: that batch is not there any more."""
+    """Readings of a batch are not there any more: an entry was changed or deleted, or a phone took samples back."""
 
     batch_id: UUID
     user_id: UUID

@@ -5,6 +5,7 @@ from uuid import UUID
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from contexts.health.imports import uploads
 from contexts.health.models import (
     Access,
     Alert,
@@ -13,12 +14,15 @@ from contexts.health.models import (
     Batch,
     Calibration,
     Certification,
+    DataImport,
     Device,
     EmergencyContact,
     Enrolment,
     Entry,
     EntryVersion,
+    ImportedFile,
     NormVersion,
+    PhoneSample,
     Reading,
 )
 from kernel.databases import unit_of_work
@@ -32,6 +36,9 @@ def _of_own_devices(user_id: UUID) -> Q:
 DATA: Data = {
     Batch: Owned(by=_of_own_devices),
     Reading: Owned(by=_of_own_devices),
+    PhoneSample: Owned(by=_of_own_devices),
+    ImportedFile: Owned(by="source__user_id"),
+    DataImport: Owned(by="user_id"),
     EntryVersion: Owned(by="user_id"),
     Entry: Owned(by="user_id"),
     Calibration: Owned(by=_of_own_devices),
@@ -52,6 +59,13 @@ DATA: Data = {
 
 @unit_of_work("health")
 def before_erasing(user_id: UUID) -> None:
-    """Let devices and codes go first: from here on nothing can be added to what is being erased."""
+    """Let devices, codes and imports go first: from here on nothing can be added to what is being erased."""
+    unfinished = DataImport.objects.filter(user_id=user_id, state__in=DataImport.UNFINISHED)
+    unfinished.update(state=DataImport.State.REFUSED, refusal_code=uploads.CANCELLED, claim=None)
     Enrolment.objects.filter(user_id=user_id).delete()
     Device.objects.filter(user_id=user_id, revoked_at=None).update(revoked_at=Now())
+
+
+def folders(user_id: UUID) -> list[str]:
+    """Where a person's uploads lie until they are read."""
+    return [uploads.folder_of(user_id)]

@@ -18,8 +18,48 @@ MAX_DEVICES = 20
 OWN_SOURCE = "own_entries"
 """The kind of device that stands for a person's own entries."""
 
+
+class Origin(StrEnum):
+    """Where readings are imported from; also the kind of the device that stands for it."""
+
+    APPLE_HEALTH = "apple_health"
+    HEALTH_CONNECT = "health_connect"
+    APPLE_EXPORT = "apple_export"
+    GOOGLE_TAKEOUT = "google_takeout"
+    FITBIT_EXPORT = "fitbit_export"
+    GARMIN_EXPORT = "garmin_export"
+
+
+ORIGINS = [origin.value for origin in Origin]
+NOT_WORN = [OWN_SOURCE, *ORIGINS]
+"""Kinds of devices that stand for a source of readings and are no things; nobody has their secret."""
+
 EARLIEST_ENTRY = datetime(1900, 1, 1, tzinfo=UTC)
-"""A person may enter what was measured long ago."""
+"""A person may enter what was measured long ago, and import it."""
+
+MAX_PHONE_SAMPLES = 5_000
+"""Samples or records, and deletions, in one request of a phone."""
+
+MAX_PHONE_READINGS = 50_000
+"""In all records of one request of a phone."""
+
+MAX_UPLOAD_BYTES = 4_000_000_000
+"""Of an export as it is uploaded."""
+
+PART_BYTES = (1_048_576, 8_388_608)
+"""The least and the most bytes of a part of an upload; the last one may be smaller."""
+
+MAX_OPEN_IMPORTS = 3
+"""Imports of a person that are not finished."""
+
+MAX_FILE_RECORDS = 30_000_000
+"""Of one file of an import; ten years of a watch are about a third of it."""
+
+UPLOAD_DELETED_WITHIN = timedelta(minutes=5)
+"""How long after the end of an import its upload may still be there; then it is looked for."""
+
+UPLOAD_WAITS = timedelta(days=7)
+"""How long an upload may rest before it is given up."""
 
 MAX_BATCH = 5_000
 """Readings in one request."""

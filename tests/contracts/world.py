@@ -25,6 +25,7 @@ from tests.contracts import accounts, connections
 from tests.contracts.alerts import Alerts
 from tests.contracts.bookings import Bookings
 from tests.contracts.exchange import Exchange
+from tests.contracts.health_imports import HealthImports
 from tests.contracts.measurements import Measurements
 from tests.contracts.places import WITH_PLACES, Places
 from tests.contracts.plans import Plans
@@ -145,6 +146,8 @@ class World:
             return ours
         if ours := self.measurements.id_for(name, operation_id):
             return ours
+        if ours := self.health_imports.id_for(name, operation_id):
+            return ours
         if name == "session_id":
             return self.ended if operation_id == "show_session_streams" else self.session
         if name == "import_id":
@@ -194,6 +197,7 @@ class World:
             "entry_id": self.measurements.entry_id,
             "alert_id": self.alerts.alert_id,
             "rule_id": self.alerts.rule_id,
+            "data_import_id": self.health_imports.data_import_id,
             "certification_id": self.measurements.certification_id,
             "booking_id": self.bookings.booking_id,
             "ticket_id": self.bookings.ticket_id,
@@ -235,6 +239,11 @@ class World:
     def alerts(self) -> Alerts:
         """What Anna is alerted to."""
         return Alerts(self)
+
+    @cached_property
+    def health_imports(self) -> HealthImports:
+        """What Anna has exported elsewhere."""
+        return HealthImports(self)
 
     @cached_property
     def measurements(self) -> Measurements:
@@ -348,6 +357,7 @@ def right_call(world: World, operation_id: str) -> dict[str, Any]:
         | world.places.calls()
         | world.exchange.calls()
         | world.measurements.calls()
+        | world.health_imports.calls()
         | world.alerts.calls()
         | calls
     )

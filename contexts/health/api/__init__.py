@@ -7,12 +7,17 @@ from contexts.health.api import (
     devices,
     enrolments,
     entries,
+    imports,
     judging,
     metrics,
     papers,
+    phones,
     readings,
 )
 
-SUBJECTS = (devices, enrolments, bridging, papers, readings, metrics, entries, judging, alerts, alert_rules)
+SUBJECTS = (
+    *(devices, enrolments, bridging, papers, readings, metrics, entries, judging, alerts, alert_rules),
+    *(phones, imports),
+)
 
 urlpatterns = [route for subject in SUBJECTS for route in subject.urlpatterns]
