@@ -30,7 +30,7 @@ USUAL = [
         "segments",
         "live",
     ),
-    *("chat", "leaderboards", "authentication", "login", "booking", "offers", "bridge_packets"),
+    *("chat", "leaderboards", "authentication", "login", "booking", "offers", "bridge_packets", "bridge"),
 ]
 ON_REQUEST = ["servers"]
 """What an ADR rests on, too long for every day."""

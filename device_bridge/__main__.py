@@ -55,6 +55,8 @@ def _note_stray(loop: asyncio.AbstractEventLoop, happened: dict[str, Any]) -> No
 async def _run(chosen: argparse.Namespace, stop: asyncio.Event) -> None:
     from device_bridge.running import run
 
+    if chosen.separate and chosen.credentials is None:
+        raise Misuse("--separate wants --credentials FILE.json, where the devices' own are kept")
     sources = [open_source(transport, _wanted(chosen)) for transport in chosen.transport]
     journal.note("bridge_opens", transports=" ".join(text.partition(":")[0] for text in chosen.transport))
     await run(
@@ -65,6 +67,7 @@ async def _run(chosen: argparse.Namespace, stop: asyncio.Event) -> None:
         file=chosen.credentials,
         wearing=Wearing(wheel_circumference_m=chosen.wheel, user=chosen.user),
         stop=stop,
+        separate=chosen.separate,
     )
 
 
@@ -118,6 +121,9 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--spool-limit", type=_count, default=DEFAULT_LIMIT, metavar="READINGS")
     run.add_argument("--wheel", type=_metres, default=DEFAULT_CIRCUMFERENCE_M, help="circumference in metres")
     run.add_argument("--user", type=_count, help="the wearer's number on scales and cuffs that others use, too")
+    run.add_argument(
+        "--separate", action="store_true", help="each device under an identity of its own; wants --credentials"
+    )
     run.set_defaults(command=_run)
     record = commands.add_parser("record", help="write what a strap says to a file which --transport replay: plays")
     _add_source_options(record)

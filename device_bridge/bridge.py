@@ -11,6 +11,7 @@ from itertools import groupby
 from device_bridge import journal
 from device_bridge.clock import Clock
 from device_bridge.gatt import MalformedPacket
+from device_bridge.introducing import Introducer
 from device_bridge.lanes import Lane
 from device_bridge.readings import Listener, Notification, Observation, Wearing
 from device_bridge.sources import Heard, Source
@@ -34,12 +35,18 @@ class Bridge:
         clock: Clock | None = None,
         board: Board | None = None,
         wearing: Wearing | None = None,
+        introducer: Introducer | None = None,
     ) -> None:
-        """Lanes by the key of their device; the one of all others is under the empty key, if there is one."""
+        """Lanes by the key of their device; the one of all others is under the empty key, if there is one. With an
+        introducer others get lanes of their own."""
         self._source, self._lanes = source, dict(lanes)
         self._clock, self._board = clock or Clock(), board
         self._heard: asyncio.Queue[Notification | Heard | None] = asyncio.Queue()
         self._listener = Listener(wearing)
+        if board is not None:
+            board.of_others = lambda: self._listener.of_others
+        self._introducer = introducer
+        self._delivering: set[asyncio.Task[None]] = set()
         self._strangers = 0
         self._unkept: list[tuple[Lane, asyncio.Future[bool]]] = []
 
@@ -71,7 +78,19 @@ class Bridge:
                 task.result()
 
     async def _deliver(self) -> None:
-        await asyncio.gather(*(lane.run(alone=len(self._lanes) == 1) for lane in self._lanes.values()))
+        """Until every lane is done; new ones may come meanwhile."""
+        for lane in self._lanes.values():
+            self._delivering.add(asyncio.create_task(lane.run(alone=len(self._lanes) == 1)))
+        try:
+            while self._delivering:
+                done, _ = await asyncio.wait(self._delivering, return_when=asyncio.FIRST_COMPLETED)
+                self._delivering -= done
+                for task in done:
+                    task.result()
+        finally:
+            for task in self._delivering:
+                task.cancel()
+            await asyncio.gather(*self._delivering, return_exceptions=True)
 
     def _finish(self) -> None:
         for lane in self._lanes.values():
@@ -106,6 +125,8 @@ class Bridge:
                 return
 
     async def _keep(self, batch: list[Notification | Heard]) -> None:
+        if self._introducer:
+            await self._introduce(batch)
         by_lane: dict[str, list[Observation]] = {name: [] for name, lane in self._lanes.items() if lane.held}
         for name, group in groupby(batch, key=self._lane_of):
             if name is not None:
@@ -120,6 +141,15 @@ class Bridge:
                 lane.uplink.wake()
         self._unkept = [(lane, kept) for lane, kept in self._unkept if not _told(lane, kept)]
 
+    async def _introduce(self, batch: list[Notification | Heard]) -> None:
+        """Lanes of their own for devices that are heard for the first time."""
+        assert self._introducer is not None
+        for heard in batch:
+            if self._own_lane_of(heard) is None and (met := await self._introducer.lane_for(heard)):
+                key, lane = met
+                self._lanes[key] = lane
+                self._delivering.add(asyncio.create_task(lane.run(alone=False)))
+
     def _promise(self, kept: asyncio.Future[bool], name: str | None) -> None:
         if name is not None:
             self._unkept.append((self._lanes[name], kept))
@@ -128,15 +158,20 @@ class Bridge:
 
     def _lane_of(self, heard: Notification | Heard) -> str | None:
         """The lane of a device: its own, or that of all others. None where nobody may speak for it."""
-        # Where a source has but one device, its packets do not name it.
-        key = heard.device if isinstance(heard, Heard) else heard.peripheral
-        for name in (key, key.lower(), ""):
-            if name in self._lanes:
-                return name
+        own = self._own_lane_of(heard)
+        if own is not None:
+            return own
+        if "" in self._lanes and not (self._introducer and self._introducer.is_let_go(_key_of(heard))):
+            return ""
         self._strangers += 1
         if self._strangers == 1:
-            journal.warn("device_not_enrolled", device=journal.masked(key))
+            journal.warn("device_not_enrolled", device=journal.masked(_key_of(heard)))
         return None
+
+    def _own_lane_of(self, heard: Notification | Heard) -> str | None:
+        # Where a source has but one device, its packets do not name it: the key is empty, and the lane the bridge's.
+        key = _key_of(heard)
+        return next((name for name in (key, key.lower()) if name in self._lanes), None)
 
     def _understood(self, heard: Notification | Heard) -> list[Observation]:
         if isinstance(heard, Heard):
@@ -152,6 +187,10 @@ class Bridge:
         if seen.record is not None:
             return seen
         return dataclasses.replace(seen, time_us=self._clock.correct(seen.time_us))
+
+
+def _key_of(heard: Notification | Heard) -> str:
+    return heard.device if isinstance(heard, Heard) else heard.peripheral
 
 
 def _told(lane: Lane, kept: asyncio.Future[bool]) -> bool:

@@ -24,12 +24,27 @@ class NotEnrolled(Ending):
     """The server did not take the code, or could not be asked."""
 
     exit_code = 4
+    code = ""
+    """The server's, where it gave one."""
 
 
 def enrol(*, url: str, code: str, file: Path, device: str, kind: str) -> str:
     """Redeem a code and write the credentials of `device` (empty: the bridge itself); answers its id."""
     name = (f"{device} · {platform.node()}" if device else f"Stayer bridge · {platform.node()}")[:NAME_LENGTH]
     told = _asked(url, f"{API}/enrolments/redeem", {"code": code, "name": name, "kind": kind})
+    keep_credentials(file, device=device, device_id=str(told["device_id"]), secret=str(told["secret"]))
+    return str(told["device_id"])
+
+
+def connect(
+    *, url: str, bridge: Credentials, device: str, name: str, kind: str, file: Path, at: float, within_s: float
+) -> str:
+    """Ask for a device of its own for what this bridge hears as `device`; answers its id. Raises NotEnrolled.
+
+    at: the server's time, in seconds since 1970. within_s: how long the server may take.
+    """
+    form = {"key": device, "name": name, "kind": kind}
+    told = _asked(url, f"{API}/bridge-devices", form, signer=bridge, at=at, within_s=within_s)
     keep_credentials(file, device=device, device_id=str(told["device_id"]), secret=str(told["secret"]))
     return str(told["device_id"])
 
@@ -56,8 +71,16 @@ def confirm(*, url: str, file: Path, device: str) -> None:
     _use(url, credentials_of(device, file=file))
 
 
-def _asked(url: str, path: str, body: dict[str, str], *, signer: Credentials | None = None) -> dict[str, object]:
-    answer = _post(url, path, body, signer=signer)
+def _asked(
+    url: str,
+    path: str,
+    body: dict[str, str],
+    *,
+    signer: Credentials | None = None,
+    at: float | None = None,
+    within_s: float = ANSWER_WITHIN_S,
+) -> dict[str, object]:
+    answer = _post(url, path, body, signer=signer, at=at, within_s=within_s)
     try:
         told = answer.json()
     except ValueError:
@@ -66,7 +89,9 @@ def _asked(url: str, path: str, body: dict[str, str], *, signer: Credentials | N
         told = {}
     if answer.is_success and {"secret"} <= told.keys():
         return told
-    raise NotEnrolled(_why(answer, told))
+    refusal = NotEnrolled(_why(answer, told))
+    refusal.code = str(told.get("code", ""))
+    raise refusal
 
 
 def _why(answer: httpx.Response, told: dict[str, object]) -> str:
@@ -79,13 +104,22 @@ def _why(answer: httpx.Response, told: dict[str, object]) -> str:
     return f"The server answers HTTP {answer.status_code} {told.get('code', '')}".rstrip() + "."
 
 
-def _post(url: str, path: str, body: Mapping[str, object], *, signer: Credentials | None) -> httpx.Response:
+def _post(
+    url: str,
+    path: str,
+    body: Mapping[str, object],
+    *,
+    signer: Credentials | None,
+    at: float | None = None,
+    within_s: float = ANSWER_WITHIN_S,
+) -> httpx.Response:
     where = httpx.URL(url.rstrip("/") + path)
     content = json.dumps(body).encode()
     headers = {"Content-Type": "application/json"}
     if signer is not None:
-        headers["Authorization"] = signer.authorization(method="POST", path=where.path, body=content, at=time.time())
+        signed_at = time.time() if at is None else at
+        headers["Authorization"] = signer.authorization(method="POST", path=where.path, body=content, at=signed_at)
     try:
-        return httpx.post(where, content=content, headers=headers, timeout=ANSWER_WITHIN_S)
+        return httpx.post(where, content=content, headers=headers, timeout=within_s)
     except httpx.HTTPError as error:
         raise NotEnrolled(f"The server cannot be asked ({type(error).__name__}).") from error

@@ -44,7 +44,7 @@ STREAMS = {
     "bmi": "kg/m2",
     "height": "m",
     "body_fat": "%",
-    "basal_metabolism": "kJ",
+    "basal_metabolism": "kJ/d",
     "muscle_percentage": "%",
     "muscle_mass": "kg",
     "fat_free_mass": "kg",
@@ -56,6 +56,7 @@ STREAMS = {
     "blood_pressure_mean": "mm[Hg]",
     "cuff_pressure": "mm[Hg]",
     "glucose": "mmol/L",
+    "interstitial_glucose": "mmol/L",
     "carbohydrate": "g",
     "exercise": "s",
     "exercise_intensity": "%",
@@ -139,6 +140,15 @@ OTHERWISE: dict[int, dict[str, Says]] = {
 """Where a characteristic uses the fields of another for less than they say there: a reading on the way up is no
 blood pressure, and an interim temperature no result."""
 
+FROM_TISSUE = {
+    "glucose_kg_per_l": Says("interstitial_glucose", times(1000 / GLUCOSE_KG_PER_MOL)),
+    "glucose_mol_per_l": Says("interstitial_glucose", times(1000)),
+}
+"""What a glucose meter says of interstitial fluid, which runs behind blood and has bounds of its own."""
+
+INTERSTITIAL_FLUID, CONTROL_SOLUTION = 9, 10
+"""Types of a glucose sample."""
+
 STORED = frozenset(
     {
         gatt.PULSE_OXIMETER_SPOT_CHECK,
@@ -153,10 +163,8 @@ STORED = frozenset(
 )
 """Measurements which a device keeps, and may tell again: each has an identity of its own."""
 
-_OXIMETER = {
-    5: "measurement_ongoing",
+_OXIMETER_RUNNING = {
     6: "early_estimate",
-    9: "from_storage",
     10: "demonstration",
     11: "testing",
     12: "calibrating",
@@ -164,32 +172,36 @@ _OXIMETER = {
     14: "questionable",
     15: "invalid",
 }
-_CUFF = {0: "body_moved", 1: "cuff_loose", 2: "irregular_pulse", 5: "wrong_position"}
+_OXIMETER = {5: "measurement_ongoing", **_OXIMETER_RUNNING}
+"""Of a spot check, a measurement that goes on is no result yet; a continuous one always goes on."""
+
+_CUFF = {0: "body_moved", 1: "cuff_loose", 5: "wrong_position"}
+"""An irregular pulse (2) is a finding and no fault."""
+
 _GLUCOSE = {
-    0: "battery_low",
     1: "sensor_fault",
     2: "sample_insufficient",
     3: "strip_inserted_wrongly",
     4: "wrong_strip",
-    5: "above_range",
-    6: "below_range",
     7: "too_hot",
     8: "too_cold",
     9: "strip_pulled",
     10: "device_fault",
     11: "time_fault",
 }
+"""A low battery (0) is no fault of the value. One above or below the meter's range (5, 6) is dangerous, if not exact:
+it must not be doubted away."""
 
 DOUBTS: dict[int, tuple[str, dict[int, str]]] = {
     gatt.PULSE_OXIMETER_SPOT_CHECK: ("status", _OXIMETER),
-    gatt.PULSE_OXIMETER_CONTINUOUS: ("status", _OXIMETER),
+    gatt.PULSE_OXIMETER_CONTINUOUS: ("status", _OXIMETER_RUNNING),
     gatt.BLOOD_PRESSURE_MEASUREMENT: ("status", _CUFF),
     gatt.ENHANCED_BLOOD_PRESSURE: ("status", _CUFF),
     gatt.GLUCOSE_MEASUREMENT: ("sensor_status", _GLUCOSE),
 }
 """The status field of a characteristic and what its bits say against a value."""
 
-NO_VALUE = frozenset({"demonstration", "testing", "calibrating", "unavailable", "invalid"})
+NO_VALUE = frozenset({"demonstration", "testing", "calibrating", "unavailable", "invalid", "control_solution"})
 """With one of these a number is not a measurement of a person, and is not sent."""
 
 
@@ -197,4 +209,18 @@ def doubts(characteristic: int, said: gatt.Values) -> tuple[str, ...]:
     """What a packet says against its own values, in words."""
     field, bits = DOUBTS.get(characteristic, ("", {}))
     status = said.get(field, 0)
-    return tuple(word for bit, word in bits.items() if status >> bit & 1)
+    against = tuple(word for bit, word in bits.items() if status >> bit & 1)
+    return (*against, "control_solution") if _sample(characteristic, said) == CONTROL_SOLUTION else against
+
+
+def is_of_tissue(characteristic: int, said: gatt.Values) -> bool:
+    """Whether a glucose meter has measured interstitial fluid."""
+    return _sample(characteristic, said) == INTERSTITIAL_FLUID
+
+
+def _sample(characteristic: int, said: gatt.Values) -> int | None:
+    """The type of a glucose sample."""
+    if characteristic != gatt.GLUCOSE_MEASUREMENT or "type_and_location" not in said:
+        return None
+    kind: int = said["type_and_location"][0]
+    return kind

@@ -8,9 +8,18 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
-from device_bridge import gatt, motion
+from device_bridge import gatt, journal, motion
 from device_bridge.gatt import general
-from device_bridge.meanings import NO_VALUE, OTHERWISE, SAID, STORED, STREAMS, doubts
+from device_bridge.meanings import (
+    FROM_TISSUE,
+    NO_VALUE,
+    OTHERWISE,
+    SAID,
+    STORED,
+    STREAMS,
+    doubts,
+    is_of_tissue,
+)
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECONDS = 1_000_000
@@ -88,8 +97,11 @@ def rfc3339(time_us: int) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Wearing:
-    """How a person uses the devices. user: their number on devices shared with others (None: nobody else uses
-    them). zone: of the devices' clocks, this machine's own where None."""
+    """How a person uses the devices.
+
+    user: their number on devices shared with others (None: nobody else uses them). What others measure is not sent,
+    what nobody in particular has measured is doubted. zone: of the devices' clocks, this machine's own where None.
+    """
 
     wheel_circumference_m: float = motion.DEFAULT_CIRCUMFERENCE_M
     user: int | None = None
@@ -110,6 +122,11 @@ class Listener:
             device = self._devices[heard.peripheral] = _Device(self._wearing, heard.peripheral)
         return list(device.observations(heard))
 
+    @property
+    def of_others(self) -> int:
+        """Measurements that other users of a device have made, so far."""
+        return sum(device.of_others for device in self._devices.values())
+
     def about(self, peripheral: str = "") -> dict[str, str]:
         """What a device has told of itself: manufacturer, model, serial number, versions."""
         device = self._devices.get(peripheral)
@@ -126,6 +143,8 @@ class _Device:
         self._turning: dict[tuple[int, str], motion.Turning] = {}
         self._times: dict[int, int] = {}
         """When each glucose record was measured: its context, which follows, says only the record's number."""
+        self.of_others = 0
+        self._users: set[int] = set()
         self._contact: bool | None = None
         self._contact_said_us = 0
 
@@ -153,10 +172,15 @@ class _Device:
 
     def _meaning(self, characteristic: int, said: gatt.Values, at_us: int) -> Iterator[Observation]:
         if self._is_somebody_elses(said):
+            self.of_others += 1
             return
         against = doubts(characteristic, said)
         if NO_VALUE.intersection(against):
             return
+        if self._wearing.user is not None and "user" in said and said["user"] is None:
+            against = ("unknown_user", *against)
+        if said.get("contact") is False:
+            against = ("no_contact", *against)
         time_us, record = at_us, None
         if characteristic in STORED:
             time_us, record = self._measured_at(characteristic, said, at_us), _record_of(characteristic, said)
@@ -168,19 +192,27 @@ class _Device:
                 value,
                 record=record,
                 user=said.get("user"),
-                doubts=against or (("no_contact",) if said.get("contact") is False else ()),
+                doubts=against,
                 peripheral=self._peripheral,
             )
-        yield from rr_intervals(said.get("rr_ticks", ()), at_us, peripheral=self._peripheral)
+        yield from rr_intervals(said.get("rr_ticks", ()), at_us, doubts=against, peripheral=self._peripheral)
 
     def _is_somebody_elses(self, said: gatt.Values) -> bool:
         ours, theirs = self._wearing.user, said.get("user")
+        if theirs is not None and ours is None:
+            self._warn_of_several(theirs)
         return ours is not None and theirs is not None and ours != theirs
 
+    def _warn_of_several(self, user: int) -> None:
+        """Said once: without a number of the wearer's, everybody's measurements go under theirs."""
+        if self._users and user not in self._users and len(self._users) == 1:
+            journal.warn("several_users", device=journal.masked(self._peripheral), hint="name the wearer by --user")
+        self._users.add(user)
+
     def _values(self, characteristic: int, said: gatt.Values, at_us: int) -> Iterator[tuple[str, float]]:
-        otherwise = OTHERWISE.get(characteristic)
+        table = FROM_TISSUE if is_of_tissue(characteristic, said) else OTHERWISE.get(characteristic, SAID)
         for name, value in said.items():
-            says = (otherwise or SAID).get(name)
+            says = table.get(name)
             if says is None or value is None or isinstance(value, gatt.Special):
                 continue
             if characteristic in MACHINES and name == "heart_rate" and not value:
@@ -237,12 +269,14 @@ def _record_of(characteristic: int, said: gatt.Values) -> int:
     return zlib.crc32(repr((characteristic, told)).encode()) & 0x7FFF_FFFF
 
 
-def rr_intervals(rr_ticks: tuple[int, ...], at_us: int, *, peripheral: str = "") -> list[Observation]:
+def rr_intervals(
+    rr_ticks: tuple[int, ...], at_us: int, *, doubts: tuple[str, ...] = (), peripheral: str = ""
+) -> list[Observation]:
     """RR intervals in ms, each timed at the beat which ends it; the last one ends when the packet arrives."""
     found, later_ticks = [], 0
     for ticks in reversed(rr_ticks):
         ends_us = at_us - later_ticks * MICROSECONDS // gatt.RR_TICKS_PER_SECOND
         interval_ms = ticks * 1000 / gatt.RR_TICKS_PER_SECOND
-        found.append(Observation("rr_interval", ends_us, interval_ms, peripheral=peripheral))
+        found.append(Observation("rr_interval", ends_us, interval_ms, doubts=doubts, peripheral=peripheral))
         later_ticks += ticks
     return found[::-1]

@@ -38,7 +38,7 @@ CREATE TABLE IF NOT EXISTS streams (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS readings (
     position INTEGER PRIMARY KEY AUTOINCREMENT, stream TEXT NOT NULL, time_us INTEGER NOT NULL,
-    sequence INTEGER NOT NULL, value REAL NOT NULL
+    sequence INTEGER NOT NULL, value REAL NOT NULL, doubt TEXT
 );
 """
 
@@ -58,13 +58,14 @@ class _Stream:
     next_sequence: int = 0
     newest_us: int = 0
 
-    def identify(self, seen: Observation) -> tuple[str, int, int, float]:
+    def identify(self, seen: Observation) -> tuple[str, int, int, float, str | None]:
         """What is said once gets the next number; a stored measurement keeps the time and number it has."""
+        doubt = seen.doubts[0] if seen.doubts else None
         if seen.record is not None:
-            return seen.stream, seen.time_us, seen.record, seen.value
+            return seen.stream, seen.time_us, seen.record, seen.value, doubt
         self.newest_us = in_order(seen.time_us, newest_us=self.newest_us)
         self.next_sequence += 1
-        return seen.stream, self.newest_us, self.next_sequence - 1, seen.value
+        return seen.stream, self.newest_us, self.next_sequence - 1, seen.value, doubt
 
 
 def in_order(time_us: int, *, newest_us: int) -> int:
@@ -113,6 +114,8 @@ class Spool:
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=FULL")
         db.executescript(_SCHEMA)
+        if "doubt" not in {name for _, name, *_ in db.execute("PRAGMA table_info(readings)")}:
+            db.execute("ALTER TABLE readings ADD COLUMN doubt TEXT")  # a spool from before doubts were kept
         return db
 
     @property
@@ -139,7 +142,7 @@ class Spool:
         touched = {seen.stream: _Stream(**vars(self._streams.get(seen.stream, _Stream()))) for seen in kept}
         rows = [touched[seen.stream].identify(seen) for seen in kept]
         self._in_one_step(
-            ("INSERT INTO readings (stream, time_us, sequence, value) VALUES (?, ?, ?, ?)", rows),
+            ("INSERT INTO readings (stream, time_us, sequence, value, doubt) VALUES (?, ?, ?, ?, ?)", rows),
             (
                 "INSERT OR REPLACE INTO streams VALUES (?, ?, ?)",
                 [(name, stream.next_sequence, stream.newest_us) for name, stream in touched.items()],
@@ -165,10 +168,12 @@ class Spool:
         """The next readings to deliver, at most `count`."""
         with self._turn:
             rows = self._db.execute(
-                "SELECT stream, time_us, value, sequence, position FROM readings ORDER BY position LIMIT ?",
+                "SELECT doubt, stream, time_us, value, sequence, position FROM readings ORDER BY position LIMIT ?",
                 (count + len(self._gone),),
             ).fetchall()
-            left = [Reading(*row) for row in rows if row[-1] not in self._gone]
+            left = [
+                Reading(*row, doubts=(doubt,) if doubt else ()) for doubt, *row in rows if row[-1] not in self._gone
+            ]
         return left[:count]
 
     def forget(self, delivered: list[Reading]) -> None:

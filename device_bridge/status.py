@@ -12,7 +12,7 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,6 +45,8 @@ class Board:
     def __init__(self, *, folder: Path, lanes: Sequence[Lane], clock: Clock) -> None:
         self._file, self._lanes, self._clock = folder / FILE, lanes, clock
         self._began = time.time()
+        self.of_others: Callable[[], int] = lambda: 0
+        """How many measurements other users of the devices have made; they are counted and not sent."""
 
     async def keep_telling(self) -> None:
         """Every two seconds, until cancelled; once more then."""
@@ -63,6 +65,7 @@ class Board:
             "began_at": self._began,
             "boot_id": boot_id(),
             "clock": {"offset_ms": round(self._clock.offset_us / 1000), "is_known": self._clock.is_known},
+            "of_others": self.of_others(),
             "devices": [_of_lane(lane) for lane in self._lanes],
         }
         new = self._file.with_suffix(".new")
@@ -119,6 +122,7 @@ def status_of(folder: Path) -> Told:
         "running": any(_is_owned(lock) for lock in folder.glob("*.lock")),
         "told_at": _moment(told.get("at")),
         "clock": told.get("clock", {"offset_ms": 0, "is_known": False}),
+        "of_others": told.get("of_others", 0),
         "devices": [device | {key: _moment(device.get(key)) for key in MOMENTS} for device in devices],
     }
 
@@ -158,6 +162,8 @@ def as_text(status: Told) -> str:
     clock = status["clock"]
     offset = f"{clock['offset_ms']:+d} ms against the server's" if clock["is_known"] else "not compared yet"
     lines = ["running" if status["running"] else "not running", f"clock: {offset}"]
+    if status["of_others"]:
+        lines.append(f"measured by other users of the devices, and not sent: {status['of_others']}")
     for device in status["devices"]:
         lines.append(f"{device['name'] or 'bridge'} ({device['device_id']})")
         lines.append(f"  waiting: {device['waiting']}, the oldest from {device['oldest_at'] or '–'}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import time
 from collections import Counter
 
@@ -25,6 +24,7 @@ from device_bridge.backoff import Backoff
 from device_bridge.clock import Clock
 from device_bridge.credentials import Credentials
 from device_bridge.endings import Ending
+from device_bridge.naming import body_of
 from device_bridge.readings import MICROSECONDS, Reading
 from device_bridge.spool import DiskRefuses, Spool
 
@@ -123,7 +123,7 @@ class Uplink:
                 await self._wait(answer)
 
     async def _post(self, http: httpx.AsyncClient, batch: list[Reading]) -> Answer:
-        body = json.dumps({"readings": [reading.as_json() for reading in batch]}, separators=(",", ":")).encode()
+        body = body_of(batch)
         sent_us = time.time_ns() // 1000
         at = (sent_us + self._clock.offset_us) / MICROSECONDS
         signature = self.credentials.authorization(method="POST", path=self._url.path, body=body, at=at)

@@ -98,6 +98,30 @@ class Stream(IntEnum):
     hrv_sdnn = 61
     hrv_rmssd = 62
     hrv_pnn50 = 63
+    distance = 64
+    stride_length = 65
+    running = 66
+    step_rate = 67
+    stroke_rate = 68
+    strokes = 69
+    pedal_balance = 70
+    accumulated_torque = 71
+    incline = 72
+    ramp_angle = 73
+    ascent = 74
+    descent = 75
+    resistance_level = 76
+    metabolic_equivalent = 77
+    counted_energy = 78
+    muscle_percentage = 79
+    soft_lean_mass = 80
+    body_water_mass = 81
+    cuff_pressure = 82
+    carbohydrate_intake = 83
+    exercise_intensity = 84
+    medication_mass = 85
+    medication_volume = 86
+    interim_body_temperature = 87
 
 
 SAID = (-1e9, 1e9)
@@ -207,6 +231,32 @@ _METRICS = (
     Metric(_S.hrv_sdnn, _HRV, _U.MILLISECONDS, "80404-7", (1, 500), 0.1, _MEAN),
     Metric(_S.hrv_rmssd, _HRV, _U.MILLISECONDS, None, (1, 500), 0.1, _MEAN),
     Metric(_S.hrv_pnn50, _HRV, _U.PERCENT, None, (0, 100), 0.1, _MEAN),
+    # What fitness machines and sensors say. Distance, strokes, torque, climb and energy are counters: they go on from
+    # where the device began, so their last value stands for a time, and no sum does.
+    Metric(_S.distance, _ACTIVITY, _U.WAY_LENGTH, None, (0, 999_999), 1, _LAST),
+    Metric(_S.stride_length, _ACTIVITY, _U.LENGTH, None, (0, 5), 0.01, _MEAN),
+    Metric(_S.running, _ACTIVITY, _U.COUNT, None, (0, 1), 1, _LAST),
+    Metric(_S.step_rate, _ACTIVITY, _U.RATE, None, (0, 400), 1, _MEAN),
+    Metric(_S.stroke_rate, _ACTIVITY, _U.RATE, None, (0, 120), 0.5, _MEAN),
+    Metric(_S.strokes, _ACTIVITY, _U.COUNT, None, (0, 65_535), 1, _LAST),
+    Metric(_S.pedal_balance, _ACTIVITY, _U.PERCENT, None, (0, 100), 0.5, _MEAN),
+    Metric(_S.accumulated_torque, _ACTIVITY, _U.TORQUE, None, (0, 2_048), 0.1, _LAST),
+    Metric(_S.incline, _ACTIVITY, _U.PERCENT, None, (-50, 50), 0.1, _MEAN),
+    Metric(_S.ramp_angle, _ACTIVITY, _U.ANGLE, None, (-45, 45), 0.1, _MEAN),
+    Metric(_S.ascent, _ACTIVITY, _U.LENGTH, None, (0, 10_000), 0.1, _LAST),
+    Metric(_S.descent, _ACTIVITY, _U.LENGTH, None, (0, 10_000), 0.1, _LAST),
+    Metric(_S.resistance_level, _ACTIVITY, _U.COUNT, None, (-1_000, 1_000), 0.1, _MEAN),
+    Metric(_S.metabolic_equivalent, _ACTIVITY, _U.EFFORT, None, (0, 30), 0.1, _MEAN),
+    Metric(_S.counted_energy, _ACTIVITY, _U.ENERGY, None, (0, 300_000), 1, _LAST),
+    Metric(_S.muscle_percentage, _BODY, _U.PERCENT, None, (10, 80), 0.1, _LAST),
+    Metric(_S.soft_lean_mass, _BODY, _U.MASS, None, (1, 250), 0.01, _LAST),
+    Metric(_S.body_water_mass, _BODY, _U.MASS, None, (1, 200), 0.01, _LAST),
+    Metric(_S.cuff_pressure, _DEVICE, _U.PRESSURE, None, (0, 300), 1, _LAST),
+    Metric(_S.carbohydrate_intake, _GLUCOSE, _U.WEIGHED, None, (0, 1_000), 0.1, _SUM),
+    Metric(_S.exercise_intensity, _GLUCOSE, _U.PERCENT, None, (0, 100), 1, _LAST),
+    Metric(_S.medication_mass, _GLUCOSE, _U.DOSE, None, (0, 5_000), 0.1, _SUM),
+    Metric(_S.medication_volume, _GLUCOSE, _U.DOSE_VOLUME, None, (0, 100), 0.01, _SUM),
+    Metric(_S.interim_body_temperature, _DEVICE, _U.TEMPERATURE, None, (20, 44), 0.01, _LAST),
 )
 
 METRICS: dict[Stream, Metric] = {metric.stream: metric for metric in _METRICS}

@@ -7,6 +7,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from contexts.health.bridging.doubts import Doubts
 from contexts.health.catalogue import METRICS, Stream
 from kernel.timescale.columns import EPOCH, MICROSECOND
 
@@ -28,6 +29,8 @@ class Columns:
     times: NDArray[np.int64]
     sequences: NDArray[np.int32]
     values: NDArray[np.float64]
+    doubts: Doubts | None = None
+    """What devices say against these, if they do of any."""
 
     def __len__(self) -> int:
         return len(self.times)
@@ -41,6 +44,7 @@ class Told:
     times: NDArray[np.int64]
     sequences: NDArray[np.int32]
     values: NDArray[np.float64]
+    doubts: Doubts | None = None
     units: dict[int, str] = field(default_factory=dict)
     """By a stream's number, where it is not the stored one."""
     part_units: list[tuple[int, str | None, int]] | None = None
@@ -78,8 +82,9 @@ def checked(
     if faults:
         good[list(faults)] = False
     if good.all():
-        return Columns(told.streams, told.times, told.sequences, values), []
-    columns = Columns(told.streams[good], told.times[good], told.sequences[good], values[good])
+        return Columns(told.streams, told.times, told.sequences, values, told.doubts), []
+    doubts = None if told.doubts is None or not told.doubts[good].any() else told.doubts[good]
+    columns = Columns(told.streams[good], told.times[good], told.sequences[good], values[good], doubts)
     rejected = []
     for n in np.flatnonzero(~good).tolist():
         code = (faults or {}).get(n) or _code(told, n, possible, no_unit, high)

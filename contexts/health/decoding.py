@@ -15,6 +15,7 @@ from msgspec import UNSET, Meta, UnsetType
 from numpy.typing import NDArray
 
 from contexts.health import catalogue, rules
+from contexts.health.bridging.doubts import Doubts, numbers_of
 from contexts.health.columns import Columns, Rejection, Told, checked, microseconds_of
 from kernel.errors import InvalidInput
 from kernel.http import BadJson
@@ -23,6 +24,11 @@ Instant = Annotated[datetime, Meta(tz=True)]
 Sequence31 = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 Value = Annotated[float, Meta(ge=catalogue.SAID[0], le=catalogue.SAID[1])]
 Units = dict[str, str]
+DoubtsTold = Annotated[
+    dict[str, Annotated[list[Annotated[int, Meta(ge=0, lt=rules.MAX_COLUMNS)]], Meta(max_length=rules.MAX_COLUMNS)]],
+    Meta(max_length=rules.MAX_DOUBTS),
+]
+"""By the word, the places of the readings it is said of: those of whom nobody doubts cost nothing."""
 
 
 class Item(msgspec.Struct, gc=False):
@@ -37,11 +43,13 @@ class Item(msgspec.Struct, gc=False):
 class _Body(msgspec.Struct, gc=False):
     readings: Annotated[list[Item], Meta(min_length=1, max_length=rules.MAX_BATCH)]
     units: Units | UnsetType = UNSET
+    doubts: DoubtsTold | UnsetType = UNSET
 
 
 class _LooseBody(msgspec.Struct):
     readings: Annotated[list[msgspec.Raw], Meta(min_length=1, max_length=rules.MAX_BATCH)]
     units: Units | UnsetType = UNSET
+    doubts: DoubtsTold | UnsetType = UNSET
 
 
 def _fits(kind: Any) -> Callable[[Any], bool]:
@@ -88,10 +96,13 @@ def decode(body: bytes, *, earliest: datetime, latest: datetime) -> tuple[Column
         return _one_by_one(body, earliest=earliest, latest=latest)
     except UNREADABLE:
         raise BadJson from None
-    return checked(_told(told.readings, told.units), earliest=earliest, latest=latest)
+    doubts = None if told.doubts is UNSET else numbers_of(told.doubts, size=len(told.readings))
+    return checked(_told(told.readings, told.units, doubts), earliest=earliest, latest=latest)
 
 
-def _told(items: list[Item], units: Units | UnsetType, indices: list[int] | None = None) -> Told:
+def _told(
+    items: list[Item], units: Units | UnsetType, doubts: Doubts | None, indices: list[int] | None = None
+) -> Told:
     """The items column by column; a stream that nobody knows has the number 0."""
     streams, times, sequences, values = zip(*map(_fields, items), strict=True) if items else ((),) * 4
     numbers = np.array([_number_of.get(stream, 0) for stream in streams], np.int16)
@@ -100,6 +111,7 @@ def _told(items: list[Item], units: Units | UnsetType, indices: list[int] | None
         times=np.array([microseconds_of(time) for time in times], np.int64),
         sequences=np.array(sequences, np.int32),
         values=np.array(values, np.float64),
+        doubts=doubts if doubts is None or indices is None else doubts[indices],
         units={} if units is UNSET else _by_number(units),
         indices=None if indices is None else np.array(indices, np.int64),
     )
@@ -119,7 +131,8 @@ def _one_by_one(body: bytes, *, earliest: datetime, latest: datetime) -> tuple[C
             rejected.append(Rejection(index, _fault_of(raw)))
         else:
             indices.append(index)
-    columns, more = checked(_told(good, loose.units, indices), earliest=earliest, latest=latest)
+    doubts = None if loose.doubts is UNSET else numbers_of(loose.doubts, size=len(loose.readings))
+    columns, more = checked(_told(good, loose.units, doubts, indices), earliest=earliest, latest=latest)
     return columns, sorted(rejected + more, key=attrgetter("index"))
 
 
@@ -158,6 +171,7 @@ class _Stream(msgspec.Struct, gc=False):
     values: list[Value]
     unit: str | None = None
     sequences: list[Sequence31] | None = None
+    doubts: DoubtsTold | None = None
 
 
 class _LooseStream(msgspec.Struct):
@@ -167,6 +181,7 @@ class _LooseStream(msgspec.Struct):
     values: list[Any]
     unit: str | None = None
     sequences: list[Any] | None = None
+    doubts: DoubtsTold | None = None
 
 
 _columns = msgspec.json.Decoder(Annotated[list[_Stream], Meta(min_length=1, max_length=rules.MAX_STREAMS)])
@@ -195,6 +210,7 @@ def decode_columns(body: bytes, *, earliest: datetime, latest: datetime) -> tupl
         times=np.concatenate([part.times for part in parts]),
         sequences=np.concatenate([part.sequences for part in parts]),
         values=np.concatenate([part.values for part in parts]),
+        doubts=_doubts(streams, lengths),
         part_units=[
             (number, stream.unit, length) for number, stream, length in zip(numbers, streams, lengths, strict=True)
         ],
@@ -202,6 +218,16 @@ def decode_columns(body: bytes, *, earliest: datetime, latest: datetime) -> tupl
     starts = np.cumsum([0, *lengths[:-1]]).tolist()
     faults = {start + n: code for start, part in zip(starts, parts, strict=True) for n, code in part.faults.items()}
     return checked(told, earliest=earliest, latest=latest, faults=faults)
+
+
+def _doubts(streams: list[Any], lengths: list[int]) -> Doubts | None:
+    """Of all streams together; the places count from the beginning of each stream."""
+    if not any(stream.doubts for stream in streams):
+        return None
+    parts = [numbers_of(stream.doubts or {}, size=length) for stream, length in zip(streams, lengths, strict=True)]
+    return np.concatenate(
+        [np.zeros(length, np.int16) if part is None else part for part, length in zip(parts, lengths, strict=True)]
+    )
 
 
 def _streams(body: bytes) -> list[Any]:

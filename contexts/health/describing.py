@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db.models import Max
 
 from contexts.health import rules
-from contexts.health.devices import forget, own_device
+from contexts.health.devices import change_companions, forget, own_device
 from contexts.health.models import Batch, Calibration, Certification, Device, Reading
 from contexts.health.rules import Stream
 from kernel.databases import unit_of_work
@@ -55,7 +55,9 @@ def change_device(*, device_id: UUID, by: UUID, changes: Mapping[str, Any], at: 
     if device.revoked_at is not None:
         raise DeviceRetired
     if "lost" in changes:
-        device.lost_at = (device.lost_at or at) if changes["lost"] else None
+        before, device.lost_at = device.lost_at, (device.lost_at or at) if changes["lost"] else None
+        with_it = Device.objects.filter(bridge_number=device.number, revoked_at=None, lost_at=before)
+        change_companions(with_it, lost_at=device.lost_at)
     for name in ("name", *INFORMATION):
         if name in changes:
             setattr(device, name, changes[name])

@@ -111,7 +111,20 @@ def revoke_device(*, device_id: UUID, by: UUID | None, at: datetime) -> None:
         device.revoked_at = at
         device.handover_digest = device.handover_until = None
         device.save(update_fields=["revoked_at", "handover_digest", "handover_until"])
+        retire_companions(device, at=at)
     forget(device_id)
+
+
+def retire_companions(bridge: Device, *, at: datetime) -> None:
+    """Whoever has a bridge has the secrets of what it connected: they go with it."""
+    change_companions(Device.objects.filter(bridge_number=bridge.number, revoked_at=None), revoked_at=at)
+
+
+def change_companions(chosen: QuerySet[Device], **change: datetime | None) -> None:
+    """Change these of a bridge's companions; each process learns of it within 5 s, this one at once."""
+    changed = list(chosen.select_for_update().values_list("device_id", flat=True))
+    Device.objects.filter(device_id__in=changed).update(**change)
+    run_after_commit(lambda: [_known.pop(device_id, None) for device_id in changed] and None)
 
 
 @unit_of_work("health")

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from contexts.health import events, rules
 from contexts.health.describing import INFORMATION, DeviceRetired, calibrations_of, certifications_of
-from contexts.health.devices import ConsentRequired, forget, own_device, save_device
+from contexts.health.devices import ConsentRequired, forget, own_device, retire_companions, save_device
 from contexts.health.models import Calibration, Certification, Device
 from contexts.identity import services as identity
 from kernel.bus import publish
@@ -58,6 +58,7 @@ def _take_over(*, code: str, name: str, by: UUID, at: datetime) -> tuple[Device,
     _copy_papers(before, made)
     before.revoked_at, before.handover_digest, before.handover_until = at, None, None
     before.save(update_fields=["revoked_at", "handover_digest", "handover_until"])
+    retire_companions(before, at=at)
     publish(
         events.DeviceHandedOn(
             device_id=before.device_id, user_id=before.user_id, received_as=made.device_id, occurred_at=at

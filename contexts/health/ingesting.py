@@ -36,9 +36,10 @@ _STORE = """
         SELECT FROM health_device
         WHERE number = %(device)s::integer AND revoked_at IS NULL AND suspended_at IS NULL AND lost_at IS NULL
     ), stored AS (
-        INSERT INTO health_reading (time, value, device_number, sequence, mark, stream)
-        SELECT time, value, %(device)s::integer, sequence, %(mark)s::integer, stream
-        FROM unnest(%(times)b, %(values)b, %(sequences)b, %(streams)b) AS arrived (time, value, sequence, stream)
+        INSERT INTO health_reading (time, value, device_number, sequence, mark, stream{doubt})
+        SELECT time, value, %(device)s::integer, sequence, %(mark)s::integer, stream{or_none}
+        FROM unnest(%(times)b, %(values)b, %(sequences)b, %(streams)b{doubts})
+             AS arrived (time, value, sequence, stream{doubt})
         WHERE EXISTS (SELECT FROM live) {unless_known}
         RETURNING time
     ), counted AS (
@@ -51,15 +52,20 @@ _STORE = """
     )
     SELECT count, first_at, last_at, EXISTS (SELECT FROM live) FROM counted
 """
+UNDOUBTED = {"doubt": "", "or_none": "", "doubts": ""}
+DOUBTED = {"doubt": ", doubt", "or_none": ", nullif(doubt, 0)", "doubts": ", %(doubts)b"}
 STORE_NEW = _STORE.format(
+    **UNDOUBTED,
     unless_known="""
         AND NOT EXISTS (
             SELECT FROM health_reading AS known
             WHERE known.device_number = %(device)s::integer AND known.stream = (%(streams)b)[1]
               AND known.time = (%(times)b)[1] AND known.sequence = (%(sequences)b)[1])
-    """
+    """,
 )
-STORE_MISSING = _STORE.format(unless_known="ON CONFLICT DO NOTHING")
+STORE_MISSING = _STORE.format(**UNDOUBTED, unless_known="ON CONFLICT DO NOTHING")
+STORE_DOUBTED = _STORE.format(**DOUBTED, unless_known="ON CONFLICT DO NOTHING")
+"""Some of these are doubted: the statement names one more column, which readings without doubts do not pay for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +104,8 @@ def record_readings(*, body: bytes, by: KnownDevice, at: datetime, form: str = J
 
 def store(*, columns: Columns, by: KnownDevice, at: datetime) -> int:
     """Store what is new of these readings; returns how many that is."""
+    if columns.doubts is not None:
+        return store_batch(columns=columns, by=by, at=at, statement=STORE_DOUBTED)
     try:
         return store_batch(columns=columns, by=by, at=at, statement=STORE_NEW)
     except IntegrityError as error:
@@ -135,7 +143,8 @@ def store_batch(
 
 
 def _parameters(columns: Columns, *, by: KnownDevice, at: datetime, batch_id: UUID) -> dict[str, Any]:
-    return {
+    doubts = {} if columns.doubts is None else {"doubts": SmallIntegers(columns.doubts)}
+    return doubts | {
         "device": by.number,
         "mark": batch_id.int & MARK_BITS,
         "batch_id": batch_id,

@@ -31,13 +31,15 @@ def readings_are_unique() -> str:
     """
 
 
-@invariant("health", "H3", "Implausible readings are in quarantine, and no others")
+@invariant("health", "H3", "Implausible and doubted readings are in quarantine, and no others")
 def implausible_readings_are_quarantined() -> str:
     """Compares each flag with the ranges as the rules state them now."""
     plausible = " OR ".join(
         f"(stream = {stream.value} AND value BETWEEN {low} AND {high})" for stream, (low, high) in PLAUSIBLE.items()
     )
-    return f"SELECT device_number, stream, time FROM health_reading WHERE quarantined = ({plausible})"
+    return f"""
+        SELECT device_number, stream, time FROM health_reading WHERE quarantined = (doubt IS NULL AND ({plausible}))
+    """
 
 
 @invariant("health", "H6", "Every batch is of a device, and of its owner's time with it")

@@ -209,15 +209,18 @@ def shown(stream: Stream, value: float, *, unit: str) -> float:
     return float(f"{way.from_stored(value):.12g}")
 
 
-def readings_of_batches(batch_ids: list[UUID]) -> dict[UUID, list[tuple[Stream, datetime, float, int]]]:
-    """The plausible readings that each batch brought, in order of time; an unknown batch is absent."""
-    found: dict[UUID, list[tuple[Stream, datetime, float, int]]] = defaultdict(list)
+def readings_of_batches(batch_ids: list[UUID]) -> dict[UUID, list[tuple[Stream, datetime, float, int, int]]]:
+    """The plausible readings that each batch brought, in order of time; an unknown batch is absent.
+
+    Each with its sequence and the number of its device.
+    """
+    found: dict[UUID, list[tuple[Stream, datetime, float, int, int]]] = defaultdict(list)
     curves = curves_of(Batch.objects.filter(batch_id__in=batch_ids).values_list("device_number", flat=True))
     with connections[alias_of("health")].cursor() as cursor:
         cursor.execute(_OF_BATCHES, [list(Stream), batch_ids])
         for batch_id, number, stream, time, value, sequence in cursor:
             value = curves.corrected(device_number=number, stream=stream, time=time, value=value)
-            found[batch_id].append((Stream(stream), time, value, sequence))
+            found[batch_id].append((Stream(stream), time, value, sequence, number))
     return dict(found)
 
 

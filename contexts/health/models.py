@@ -6,6 +6,7 @@ from django.db import models
 from timescale.db.models.fields import TimescaleDateTimeField
 
 from contexts.health import rules
+from contexts.health.bridging.doubts import Doubt
 from contexts.health.imports.models import DataImport as DataImport
 from contexts.health.imports.models import ImportedFile as ImportedFile
 from contexts.health.imports.models import PhoneSample as PhoneSample
@@ -60,6 +61,8 @@ class Device(models.Model):
     calibration_due_at = models.DateTimeField(null=True)
     due_told_at = models.DateTimeField(null=True, help_text="When its owner was told that a calibration is due.")
     sync_from = models.DateTimeField(null=True, help_text="The earliest measurement it was asked for.")
+    bridge_number = models.IntegerField(null=True, help_text="The number of the bridge it was connected by.")
+    bridge_key = models.BinaryField(null=True, help_text="Digest of what that bridge knows it by.")
 
     class Meta:
         constraints = [
@@ -80,6 +83,12 @@ class Device(models.Model):
                 fields=["handover_digest"],
                 condition=models.Q(handover_digest__isnull=False),
                 name="health_device_one_of_a_code",
+            ),
+            models.UniqueConstraint(fields=["bridge_number", "bridge_key"], name="health_device_one_of_a_bridge_key"),
+            models.CheckConstraint(
+                condition=models.Q(bridge_number=None, bridge_key=None)
+                | models.Q(bridge_number__isnull=False, bridge_key__isnull=False),
+                name="health_device_of_a_bridge_has_a_key",
             ),
         ]
         indexes = [
@@ -144,13 +153,15 @@ def _is_implausible() -> models.Case:
         models.When(stream=stream.value, then=models.Q(value__lt=low) | models.Q(value__gt=high))
         for stream, (low, high) in rules.PLAUSIBLE.items()
     ]
-    return models.Case(*outside, default=True, output_field=models.BooleanField())
+    doubted = models.When(doubt__isnull=False, then=models.Value(True))
+    return models.Case(doubted, *outside, default=True, output_field=models.BooleanField())
 
 
 class Reading(models.Model):
     """One measured value, narrow because there are many: widest columns first, no padding between them.
 
-    `quarantined` is computed by the database, so no way of writing can put an implausible value among the good ones.
+    `quarantined` is computed by the database, so no way of writing can put an implausible or a doubted value among
+    the good ones.
     The primary key is what makes sending a reading twice harmless.
     """
 
@@ -161,6 +172,11 @@ class Reading(models.Model):
     sequence = models.IntegerField()
     mark = models.IntegerField()
     stream = models.SmallIntegerField(choices=[(stream.value, stream.name) for stream in rules.Stream])
+    doubt = models.SmallIntegerField(
+        null=True,
+        choices=[(doubt.value, doubt.name) for doubt in Doubt],
+        help_text="What the device itself says against the value.",
+    )
     quarantined = models.GeneratedField(
         expression=_is_implausible(), output_field=models.BooleanField(), db_persist=True
     )

@@ -70,6 +70,9 @@ MAX_COLUMNS = 50_000
 MAX_STREAMS = 100
 """Streams in one request of the compact form; a stream may be told in several parts."""
 
+MAX_DOUBTS = 64
+"""Different doubts that a request, or a stream of the compact form, may name."""
+
 LONGEST_STEP_US = 2**46
 """Between two readings of the compact form: more than two years, and no sum of such steps can overflow."""
 

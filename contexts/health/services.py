@@ -17,6 +17,8 @@ class Reading:
     time: datetime
     value: float
     sequence: int
+    device: int = 0
+    """Tells one device from another; no more than that."""
 
 
 @service
@@ -29,7 +31,12 @@ def get_readings(
     """
     wanted = [Stream[name] for name in streams if name in Stream.__members__]
     found = measurements.readings_between(user_id=user_id, streams=wanted, since=since, until=until, limit=limit)
-    return [Reading(stream=row.stream.name, time=row.time, value=row.value, sequence=row.sequence) for row in found]
+    return [
+        Reading(
+            stream=row.stream.name, time=row.time, value=row.value, sequence=row.sequence, device=row.device_number
+        )
+        for row in found
+    ]
 
 
 @service
@@ -48,8 +55,8 @@ def _batches(batch_ids: list[UUID]) -> dict[UUID, list[Reading]]:
     found = measurements.readings_of_batches(batch_ids)
     return {
         batch_id: [
-            Reading(stream=stream.name, time=time, value=value, sequence=sequence)
-            for stream, time, value, sequence in rows
+            Reading(stream=stream.name, time=time, value=value, sequence=sequence, device=device)
+            for stream, time, value, sequence, device in rows
         ]
         for batch_id, rows in found.items()
     }

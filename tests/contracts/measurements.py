@@ -54,6 +54,9 @@ class Measurements:
         return {
             "change_device": lambda: {"body": {"name": "New strap", "lost": False}},
             "take_over_device": lambda: {"body": {"code": self._code(), "name": "Watch"}},
+            "connect_bridge_device": lambda: {
+                "body": {"key": "C0:57:00:0A:00:01", "name": "Strap", "kind": "chest_strap"}
+            },
             "tell_device_information": lambda: {"body": {"maker": "Polar", "model": "H10"}},
             "add_certification": lambda: {"body": CERTIFICATION},
             "calibrate_device": lambda: {"body": curve},

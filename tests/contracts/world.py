@@ -92,7 +92,7 @@ class World:
         self.app = self._enrol(self.anna)
         agreed = {"purpose": "health_processing", "version": CONSENTS["health_processing"], "given": True}
         self.made("identity/consents", agreed)
-        self.strap = Strap(**self.made("health/devices", {"name": "Strap", "kind": "chest_strap"}))
+        self.strap = Strap(**self.made("health/devices", {"name": "Bridge", "kind": "bridge"}))
         self.ended = self.made("workout/sessions", {"sport": "rowing"})["id"]
         self.made(f"workout/sessions/{self.ended}/complete")
         self.session = self.made("workout/sessions", {"sport": "running", "visibility": "friends"})["id"]

@@ -49,7 +49,7 @@ def test_he3_what_is_posted_is_on_disk_when_it_is_answered(listening, server, tm
     server.start()
     running, post = listening()
     server.until_count("battery", 1)
-    assert len(server.stream("weight")) == 1
+    assert len(server.stream("body_mass")) == 1
     assert post("/scale/weight", weighed, {}) == 401
     assert post("/scale/weight", weighed, {"Authorization": "Bearer no"}) == 401
     assert post("/scale", 1) == 404
@@ -98,8 +98,8 @@ def test_he3_each_device_of_a_bridge_has_its_own_numbers_and_credentials(
         assert post("/scale/weight", 71 + n) == 204
         assert post("/belt/weight", 60 + n) == 204
     running.until("device_refused .*does not know this device")
-    server.until_count("weight", 3)
-    assert [sequence for _, sequence, _ in server.stream("weight")] == [0, 1, 2]
+    server.until_count("body_mass", 3)
+    assert [sequence for _, sequence, _ in server.stream("body_mass")] == [0, 1, 2]
     running.stop()
     assert main(["status", "--spool", str(tmp_path / "spool")]) == 0
     said = capsys.readouterr().out

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from device_bridge import gatt
 from device_bridge.heart import Heart, Pulse
-from device_bridge.meanings import OTHERWISE, SAID, STREAMS
+from device_bridge.meanings import FROM_TISSUE, OTHERWISE, SAID, STREAMS
 from device_bridge.readings import LINK_ENDED, Listener, Notification, Observation, Reading, Wearing, rr_intervals
 
 AT = 1_790_000_000_000_000
@@ -47,10 +47,13 @@ def test_rr_times_are_apart_by_the_intervals_themselves(ticks):
         assert later.time_us - earlier.time_us == pytest.approx(later.value * 1000, abs=1)
 
 
-def test_lost_contact_is_said_and_the_heart_rate_still_sent():
-    said = Listener().observations(heard({"heart_rate": 0, "contact": False}))
-    doubtful = Observation("heart_rate", AT, 0, doubts=("no_contact",))
-    assert said == [Observation("sensor_contact", AT, 0), doubtful]
+def test_lost_contact_is_said_and_the_heart_rate_sent_with_a_doubt():
+    said = Listener().observations(heard({"heart_rate": 0, "contact": False, "rr_ticks": (1024,)}))
+    assert said == [
+        Observation("sensor_contact", AT, 0),
+        Observation("heart_rate", AT, 0, doubts=("no_contact",)),
+        Observation("rr_interval", AT, 1000.0, doubts=("no_contact",)),
+    ]
 
 
 def test_contact_is_said_when_it_changes_and_once_a_minute():
@@ -99,6 +102,7 @@ def test_the_simulated_heart_is_plausible_and_repeatable():
 
 def test_every_stream_has_a_unit_and_every_value_a_stream():
     said = {says.stream for table in (SAID, *OTHERWISE.values()) for says in table.values()}
+    said |= {says.stream for says in FROM_TISSUE.values()}
     assert said | {"rr_interval", "sensor_contact"} == set(STREAMS)
     assert Observation("glucose", AT, 5.5).unit == "mmol/L"
     fields = {part.name for table in gatt.CHARACTERISTICS.values() for part in (*table.fields, *table.flags)}
@@ -210,7 +214,18 @@ def test_what_others_measure_on_a_shared_device_is_theirs():
     assert told(gatt.WEIGHT_MEASUREMENT, values, Wearing(user=1)) == {}
     assert told(gatt.WEIGHT_MEASUREMENT, values, Wearing(user=2)) == {"weight": 70.0}
     assert told(gatt.WEIGHT_MEASUREMENT, values) == {"weight": 70.0}
-    assert told(gatt.WEIGHT_MEASUREMENT, values | {"user": None}, Wearing(user=1)) == {"weight": 70.0}
+    listener = Listener(Wearing(user=1))
+    listener.observations(heard(values, number=gatt.WEIGHT_MEASUREMENT))
+    assert listener.of_others == 1
+    (unknown,) = listener.observations(heard(values | {"user": None}, number=gatt.WEIGHT_MEASUREMENT))
+    assert (unknown.value, unknown.doubts) == (70.0, ("unknown_user",))
+
+
+def test_a_device_of_several_users_without_a_named_one_is_lamented_once(caplog):
+    listener = Listener()
+    for user in (1, 1, 2, 1, 3):
+        listener.observations(heard({"weight_kg": 70.0, "user": user}, number=gatt.WEIGHT_MEASUREMENT))
+    assert caplog.text.count("several_users") == 1
 
 
 def test_doubts_of_the_device_go_with_the_value_and_no_measurement_is_no_value():
@@ -219,6 +234,11 @@ def test_doubts_of_the_device_go_with_the_value_and_no_measurement_is_no_value()
     assert {seen.doubts for seen in Listener().observations(doubtful)} == {("early_estimate", "questionable")}
     for bit in (10, 11, 12, 13, 15):
         assert told(gatt.PULSE_OXIMETER_CONTINUOUS, oximeter | {"status": 1 << bit}) == {}
+    finding = {"systolic_mmhg": 120, "diastolic_mmhg": 80, "mean_arterial_mmhg": 93, "status": 1 << 2}
+    seen = Listener().observations(heard(finding, number=gatt.BLOOD_PRESSURE_MEASUREMENT))
+    assert [one.doubts for one in seen] == [()] * 3, "an irregular pulse is a finding and no fault"
+    assert told(gatt.GLUCOSE_MEASUREMENT, GLUCOSE | {"type_and_location": (10, 4)}) == {}, "a control solution"
+    assert told(gatt.GLUCOSE_MEASUREMENT, GLUCOSE | {"type_and_location": (9, 1)}) == {"interstitial_glucose": 5.5}
     nothing = {"spo2": gatt.Special.NOT_A_NUMBER, "pulse_rate": 72.0}
     assert told(gatt.PULSE_OXIMETER_CONTINUOUS, nothing) == {"pulse_rate": 72.0}
 

@@ -161,3 +161,43 @@ class TestLateReadings:
         move(person, second, "complete")
         assert len(streams_of(person, first)["heart_rate"]["values"]) == 541
         assert len(streams_of(person, second)["heart_rate"]["values"]) == 500
+
+
+class TestMachinesAndSensors:
+    def test_wo1_speed_power_and_cadence_of_a_machine_become_streams_of_the_session(self, register, deliver):
+        person = register()
+        trainer, session = wear(person), start(person, sport="cycling")
+        begin = moment(session["started_at"]) - timedelta(minutes=10)
+        lengthen(session, begin=begin)
+        told = {"speed": [8.0, 9.0], "power": [200, 210], "cadence": [85, 90], "distance": [5_008, 5_017]}
+        for stream, values in told.items():
+            trainer.send(beats_from(begin, values, every_s=1), stream=stream)
+        deliver()
+        done = move(person, session, "complete")
+        assert {kind: each["values"] for kind, each in streams_of(person, session).items()} == told
+        assert done["distance_m"] == pytest.approx(9), "a counter that did not begin at zero"
+
+    def test_wo1_a_sensor_counts_one_leg_and_a_session_steps(self, register, deliver):
+        person = register()
+        pod, session = wear(person), start(person, sport="running")
+        pod.send(beats_from(moment(session["started_at"]), [85, 86]), stream="cadence")
+        deliver()
+        move(person, session, "complete")
+        assert streams_of(person, session)["cadence"]["values"] == [170, 172]
+
+    def test_wo1_metres_are_of_one_counter(self, register, deliver):
+        """The first that counts; what another one or the phone says of metres stays out, live and at the end."""
+        person = register()
+        pod, treadmill, session = wear(person), wear(person), start(person)
+        begin = moment(session["started_at"]) - timedelta(minutes=1)
+        lengthen(session, begin=begin)
+        pod.send(beats_from(begin, [53_000, 53_003], every_s=1), stream="distance")
+        deliver()
+        treadmill.send(beats_from(begin, [10, 13], every_s=1.5), stream="distance")
+        deliver()
+        at_ms = [int((begin + timedelta(seconds=n)).timestamp() * 1000) for n in (2, 3)]
+        series = [{"kind": kind, "times_ms": at_ms, "values": [1, 2]} for kind in ("distance", "speed")]
+        taken = person.api.post(f"{SESSIONS}/{session['id']}/samples", {"series": series}).json()
+        assert (taken["new"], taken["outside_session"]) == (2, 0)
+        move(person, session, "complete")
+        assert streams_of(person, session)["distance"]["values"] == [53_000, 53_003]

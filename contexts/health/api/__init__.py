@@ -3,6 +3,7 @@
 from contexts.health.api import (
     alert_rules,
     alerts,
+    bridging,
     devices,
     enrolments,
     entries,
@@ -14,6 +15,9 @@ from contexts.health.api import (
     readings,
 )
 
-SUBJECTS = (devices, enrolments, papers, readings, metrics, entries, judging, alerts, alert_rules, phones, imports)
+SUBJECTS = (
+    *(devices, enrolments, bridging, papers, readings, metrics, entries, judging, alerts, alert_rules),
+    *(phones, imports),
+)
 
 urlpatterns = [route for subject in SUBJECTS for route in subject.urlpatterns]

@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from contexts.health import catalogue, describing, rules
+from contexts.health.bridging.doubts import Doubt
 from contexts.health.ingesting import COLUMNS, DECODERS, JSON, record_readings
 from contexts.health.signatures import DeviceSignature
 from contexts.health.signatures import device as connected_device
@@ -25,6 +26,18 @@ class NewReading(serializers.Serializer):
     value = serializers.FloatField(min_value=catalogue.SAID[0], max_value=catalogue.SAID[1])
 
 
+class Places(serializers.ListField):
+    """Of readings in their request."""
+
+    child = serializers.IntegerField(min_value=0, max_value=rules.MAX_COLUMNS - 1)
+
+
+ABOUT_DOUBTS = (
+    "What the device says against its own readings, by their places (in columns, of their stream): these are stored"
+    f" and stay in quarantine. Of {', '.join(Doubt.__members__)}; any other word counts as `other`."
+)
+
+
 class ReadingBatch(serializers.Serializer):
     readings = serializers.ListField(child=NewReading(), min_length=1, max_length=rules.MAX_BATCH)
     units = serializers.DictField(
@@ -32,6 +45,7 @@ class ReadingBatch(serializers.Serializer):
         required=False,
         help_text="By stream, the UCUM unit of its values where it is not the stored one.",
     )
+    doubts = serializers.DictField(child=Places(), required=False, help_text=ABOUT_DOUBTS)
 
 
 class ColumnStream(serializers.Serializer):
@@ -53,6 +67,7 @@ class ColumnStream(serializers.Serializer):
     values = serializers.ListField(
         child=serializers.FloatField(min_value=catalogue.SAID[0], max_value=catalogue.SAID[1])
     )
+    doubts = serializers.DictField(child=Places(), required=False, allow_null=True, help_text=ABOUT_DOUBTS)
 
 
 class RejectedReading(serializers.Serializer):

@@ -55,6 +55,9 @@ class TrainingSession(models.Model):
         help_text="As `pauses`; found in what was measured, or recorded as such.",
     )
     laps = ArrayField(models.DateTimeField(), default=list, help_text="Where one lap ended and the next began.")
+    distance_by = models.PositiveIntegerField(
+        null=True, help_text="Whose counter its metres are of: the number of a device in health, 0 the phone's own."
+    )
     operations = models.PositiveIntegerField(
         null=True, help_text="Of how many operations it is made; null unless its phone recorded it offline."
     )

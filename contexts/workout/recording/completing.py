@@ -121,6 +121,8 @@ def record_offline(
     One that is known is revised if anything has changed. The caller holds the athlete's gate.
     """
     inside = [reading for reading in recorder.readings if session.spans(reading.time)]
+    if "distance" in points:
+        session.distance_by = streams.PHONE
     together = streams.merged(points, streams.points_of(session, inside))
     has_changed = not is_new and _is_told_anew(session)
     session.changes += has_changed

@@ -18,7 +18,16 @@ from contexts.workout.models import TrainingSession
 from contexts.workout.places.privacy import Gate
 from contexts.workout.recording import completing, together, tracking, watching
 from contexts.workout.recording.replaying import Series, instant
-from contexts.workout.series.streams import Points, is_in_range, is_plausible, microseconds, points_of
+from contexts.workout.series.streams import (
+    PHONE,
+    Points,
+    counts_metres,
+    is_in_range,
+    is_plausible,
+    microseconds,
+    points_of,
+    usable,
+)
 from kernel.databases import require_unit_of_work, unit_of_work
 from kernel.errors import Refused
 
@@ -55,16 +64,18 @@ def has_session_between(*, user_id: UUID, first_at: datetime, last_at: datetime)
 @unit_of_work("workout", gate="by")
 def take_readings(*, by: UUID, readings: list[health.Reading], at: datetime) -> None:
     """Add each reading to the session it falls into; readings taken before change nothing."""
-    usable = [reading for reading in readings if is_plausible(reading.stream, reading.value)]
-    if not usable:
+    plausible = [reading for reading in readings if is_plausible(reading.stream, reading.value)]
+    if not plausible:
         return
-    times = [reading.time for reading in usable]
+    times = [reading.time for reading in plausible]
     for session in _sessions_between(by, min(times), max(times)).select_for_update().order_by("id"):
-        own = [reading for reading in usable if session.spans(reading.time)]
+        own = [reading for reading in plausible if session.spans(reading.time)]
         if not own:
             continue
         if session.ended_at is None:
-            _add_live(session, [(each.stream, each.time, each.sequence, each.value) for each in own])
+            taken = usable(session, own)
+            if taken:
+                _add_live(session, [(each.stream, each.time, each.sequence, each.value) for each in taken])
         else:
             completing.revise(session=session, late=points_of(session, own), at=at)
 
@@ -86,7 +97,8 @@ def take_samples(
         for ms, value in zip(one.times_ms, one.values, strict=True)
     ]
     inside = [each for each in measured if session.spans(each[1])]
-    good = {(kind, time): value for kind, time, value in inside if is_in_range(kind, value)}
+    counted = [each for each in inside if each[0] != "distance" or counts_metres(session, by=PHONE)]
+    good = {(kind, time): value for kind, time, value in counted if is_in_range(kind, value)}
     if session.ended_at is None:
         rows = [(kind, time, 0, value) for (kind, time), value in good.items()]
         new = _add_live(session, rows, shown=shown) if rows else 0
@@ -143,7 +155,7 @@ def _add_live(session: TrainingSession, samples: Sequence[Sample], *, shown: Gat
             frame.setdefault(kind, []).append((watching.offset_s(session.started_at, time), value))
     if frame:
         watching.tell_watchers(session, {"type": "samples", **frame})
-        session.save(update_fields=["frames"])
+        session.save(update_fields=["frames", "distance_by"])
     return len(fresh)
 
 

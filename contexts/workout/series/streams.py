@@ -15,8 +15,11 @@ from contexts.workout.recordings import Streams
 from contexts.workout.recordings.recording import Values
 from contexts.workout.series.columns import Columns, nth_of_equals, stored, table_of
 
-TRACKED: Final = ("heart_rate", "rr_interval")
+TRACKED: Final = ("heart_rate", "rr_interval", "speed", "cadence", "power", "distance")
 """What a live session takes from the athlete's devices."""
+
+PHONE: Final = 0
+"""In place of a device's number: the phone that records the session."""
 
 RECORDED: Final = {
     "heart_rate": "heart_rate_bpm",
@@ -37,6 +40,9 @@ Key = tuple[int, int]
 
 Points = dict[str, dict[Key, float]]
 """By stream: key → value. The key makes a reading count once, however often it is handed in."""
+
+ON_FOOT: Final = ("running", "walking")
+"""Devices count one leg of a runner or walker; sessions count steps."""
 
 MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -66,13 +72,36 @@ def merged(*layers: Points) -> Points:
     return together
 
 
-def points_of(session: TrainingSession, readings: Iterable[health.Reading]) -> Points:
-    """Readings as points relative to the session's start; those outside their stream's range are left out."""
-    points: Points = {}
+def usable(session: TrainingSession, readings: Iterable[health.Reading]) -> list[health.Reading]:
+    """What of these a session takes, as it counts: steps of both legs, and metres of one counter.
+
+    Two counters in one stream would say nothing, so the first one that tells of metres counts for the session.
+    """
+    taken = []
     for reading in readings:
-        if is_plausible(reading.stream, reading.value):
-            key = microseconds(reading.time - session.started_at), reading.sequence
-            points.setdefault(reading.stream, {})[key] = reading.value
+        if not is_plausible(reading.stream, reading.value):
+            continue
+        if reading.stream == "distance" and not counts_metres(session, by=reading.device):
+            continue
+        if reading.stream == "cadence" and session.sport in ON_FOOT:
+            reading = replace(reading, value=2 * reading.value)
+        taken.append(reading)
+    return taken
+
+
+def counts_metres(session: TrainingSession, *, by: int) -> bool:
+    """Whether this counter is the one of the session; the first that comes is. The caller saves the session."""
+    if session.distance_by is None:
+        session.distance_by = by
+    return session.distance_by == by
+
+
+def points_of(session: TrainingSession, readings: Iterable[health.Reading]) -> Points:
+    """Readings as points relative to the session's start; those that it does not take are left out."""
+    points: Points = {}
+    for reading in usable(session, readings):
+        key = microseconds(reading.time - session.started_at), reading.sequence
+        points.setdefault(reading.stream, {})[key] = reading.value
     return points
 
 
