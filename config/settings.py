@@ -226,6 +226,12 @@ STRIPE_API_BASE = env.text("STRIPE_API_BASE", "https://api.stripe.com")
 STRIPE_API_KEY = env.text("STRIPE_API_KEY", "")
 STRIPE_WEBHOOK_SECRET = env.text("STRIPE_WEBHOOK_SECRET", "")
 
+# --- Integrations: vendors whose clouds hold readings -------------------------------------------------------------
+
+INTEGRATIONS = [env.vendor(known) for known in env.objects("INTEGRATIONS")]
+"""`[{"name": "withings", "client_id", "client_secret" or "client_secret_env"}]`; contexts/health/README.md has all."""
+INTEGRATIONS_BACKFILL_DAYS = env.number("INTEGRATIONS_BACKFILL_DAYS", 90)
+
 # --- API --------------------------------------------------------------------------------------------------------
 
 REST_FRAMEWORK = {

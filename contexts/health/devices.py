@@ -79,8 +79,8 @@ def save_device(device: Device) -> tuple[Device, str]:
 
 
 def worn(user_id: UUID) -> QuerySet[Device]:
-    """A person's devices, without the source of their own entries."""
-    return Device.objects.filter(user_id=user_id).exclude(kind=rules.OWN_SOURCE)
+    """A person's devices, without those that nobody wears: their own entries, and their accounts at vendors."""
+    return Device.objects.filter(user_id=user_id).exclude(kind__in=rules.SOURCES)
 
 
 def own_device(*, device_id: UUID, by: UUID, locked: bool = False) -> Device:

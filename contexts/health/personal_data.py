@@ -4,7 +4,9 @@ from uuid import UUID
 
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils.timezone import now
 
+from contexts.health.integrations import connecting
 from contexts.health.models import (
     Access,
     Alert,
@@ -13,13 +15,17 @@ from contexts.health.models import (
     Batch,
     Calibration,
     Certification,
+    Connection,
     Device,
     EmergencyContact,
     Enrolment,
     Entry,
     EntryVersion,
     NormVersion,
+    Portion,
+    Posted,
     Reading,
+    SourceOrder,
 )
 from kernel.databases import unit_of_work
 from kernel.personal_data import Data, Keep, NotPersonal, Owned
@@ -29,7 +35,15 @@ def _of_own_devices(user_id: UUID) -> Q:
     return Q(device_number__in=Device.objects.filter(user_id=user_id).values("number"))
 
 
+def _of_own_connections(user_id: UUID) -> Q:
+    return Q(connection_id__in=Connection.objects.filter(user_id=user_id).values("connection_id"))
+
+
 DATA: Data = {
+    Posted: Owned(by=_of_own_connections, leave_out=("sealed_body",)),
+    Portion: Owned(by=_of_own_connections, leave_out=("callback_digest", "page")),
+    Connection: Owned(by="user_id", leave_out=("sealed_tokens", "tokens_version")),
+    SourceOrder: Owned(by="user_id"),
     Batch: Owned(by=_of_own_devices),
     Reading: Owned(by=_of_own_devices),
     EntryVersion: Owned(by="user_id"),
@@ -50,8 +64,13 @@ DATA: Data = {
 }
 
 
-@unit_of_work("health")
 def before_erasing(user_id: UUID) -> None:
-    """Let devices and codes go first: from here on nothing can be added to what is being erased."""
+    """Let devices, accounts and codes go first: from here on nothing can be added to what is being erased."""
+    connecting.let_go_of_everything(user_id, at=now())
+    _let_go_of_devices(user_id)
+
+
+@unit_of_work("health")
+def _let_go_of_devices(user_id: UUID) -> None:
     Enrolment.objects.filter(user_id=user_id).delete()
     Device.objects.filter(user_id=user_id, revoked_at=None).update(revoked_at=Now())

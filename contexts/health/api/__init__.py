@@ -6,12 +6,13 @@ from contexts.health.api import (
     devices,
     enrolments,
     entries,
+    integrations,
     judging,
     metrics,
     papers,
     readings,
 )
 
-SUBJECTS = (devices, enrolments, papers, readings, metrics, entries, judging, alerts, alert_rules)
+SUBJECTS = (devices, enrolments, papers, readings, metrics, entries, judging, alerts, alert_rules, integrations)
 
 urlpatterns = [route for subject in SUBJECTS for route in subject.urlpatterns]
