@@ -229,7 +229,7 @@ STRIPE_WEBHOOK_SECRET = env.text("STRIPE_WEBHOOK_SECRET", "")
 # --- Integrations: vendors whose clouds hold readings -------------------------------------------------------------
 
 INTEGRATIONS = [env.vendor(known) for known in env.objects("INTEGRATIONS")]
-"""`[{"name": "withings", "client_id", "client_secret" or "client_secret_env"}]`; contexts/health/README.md has all."""
+"""`[{"name": "withings", "client_id", "client_secret" or "client_secret_env"}]`; all of it: contexts/health/README.md."""
 INTEGRATIONS_BACKFILL_DAYS = env.number("INTEGRATIONS_BACKFILL_DAYS", 90)
 
 # --- API --------------------------------------------------------------------------------------------------------

@@ -61,7 +61,7 @@ class HealthMetricRecorded(DomainEvent, key="user_id"):
 
 @dataclass(frozen=True, kw_only=True)
 class HealthMetricWithdrawn(DomainEvent, key="user_id"):
-    """`count` readings of a batch are not there any more: their person, or the vendor that told them, says otherwise."""
+    """`count` readings of a batch are there no more: their person, or the vendor that told them, says otherwise."""
 
     batch_id: UUID
     user_id: UUID

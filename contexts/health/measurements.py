@@ -177,7 +177,7 @@ class SeriesOf:
 def readings_of(
     *, user_id: UUID, stream: Stream, since: datetime, until: datetime, by: Principal, at: datetime
 ) -> QuerySet[Reading]:
-    """The rows behind a person's look at one metric, of several sources the first's; the look is written down before."""
+    """The rows behind a person's look at one metric, by their sources' order; the look is written down before."""
     if until <= since:
         raise InvalidInput("The range ends before it begins.", field="to", code="range_empty")
     note_access(subject_id=user_id, stream=stream, since=since, until=until, by=by, at=at)

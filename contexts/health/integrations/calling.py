@@ -4,6 +4,8 @@ import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+from http.cookiejar import CookieJar
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -59,10 +61,7 @@ def ask(
     elif json is not None:
         asked["Content-Type"], content = "application/json", msgspec.json.encode(json)
     try:
-        with (
-            httpx.Client(timeout=TIMEOUT_S, follow_redirects=False, trust_env=False) as client,
-            client.stream(method, url, headers=asked, content=content) as response,
-        ):
+        with _client().stream(method, url, headers=asked, content=content) as response:
             body = _bounded(response)
     except httpx.HTTPError as error:
         log.warning("a vendor cannot be reached", extra={"vendor": vendor.name, "why": type(error).__name__})
@@ -70,6 +69,19 @@ def ask(
     if response.status_code >= 500 or 300 <= response.status_code < 400:
         raise VendorAway
     return Answer(status=response.status_code, headers=response.headers, body=_decoded(body))
+
+
+@cache
+def _client() -> httpx.Client:
+    """One for all vendors: to make one takes longer than most requests. It keeps no cookies."""
+    return httpx.Client(timeout=TIMEOUT_S, follow_redirects=False, trust_env=False, cookies=_NoCookies())
+
+
+class _NoCookies(CookieJar):
+    """What one person's answer sets is not shown with the next one's request."""
+
+    def extract_cookies(self, response: Any, request: Any) -> None:
+        return
 
 
 def _ensure_safe(url: str, vendor: Vendor) -> None:

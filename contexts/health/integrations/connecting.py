@@ -32,7 +32,7 @@ from contexts.health.integrations.telling import broadcast
 from contexts.health.models import Connection, Device, Portion, Posted
 from contexts.identity import services as identity
 from kernel.bus import publish
-from kernel.databases import redis_client, run_after_commit, unit_of_work
+from kernel.databases import redis_client, unit_of_work
 from kernel.errors import NotFound, Refused, TryAgain
 
 log = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ class VendorRefused(Refused):
     status = 400
 
 
-# --- there and back --------------------------------------------------------------------------------------------------
+# --- there and back ---------------------------------------------------------------------------------------------
 
 
 def begin(*, vendor: str, by: UUID) -> tuple[str, str]:
@@ -169,7 +169,7 @@ def _new_source(adapter: Adapter, *, by: UUID, at: datetime) -> Device:
     return source
 
 
-# --- looking and letting go ------------------------------------------------------------------------------------------
+# --- looking and letting go -------------------------------------------------------------------------------------
 
 
 def connections_of(user_id: UUID) -> list[Connection]:
@@ -268,7 +268,7 @@ def let_go_of_everything(user_id: UUID, *, at: datetime) -> None:
         disconnect(connection_id=connection.pk, by=user_id, at=at)
 
 
-# --- our address, as vendors know it ---------------------------------------------------------------------------------
+# --- our address, as vendors know it ----------------------------------------------------------------------------
 
 
 def webhook_url(adapter: Adapter) -> str:
@@ -287,7 +287,7 @@ def name_of(connection: Connection) -> str:
     return uuid5(NAMESPACE, str(connection.pk)).hex
 
 
-# --- what is under way -----------------------------------------------------------------------------------------------
+# --- what is under way ------------------------------------------------------------------------------------------
 
 COLUMN = "integrations.state"
 LASTS_S = int(rules.CONNECTING_LASTS.total_seconds())

@@ -160,7 +160,7 @@ def _give_back(portion: Portion, *, wait: timedelta) -> None:
     )
 
 
-# --- callbacks -------------------------------------------------------------------------------------------------------
+# --- callbacks --------------------------------------------------------------------------------------------------
 
 
 def _ask_for_callback(adapter: Adapter, connection: Connection, portion: Portion, wanted: Wanted) -> None:

@@ -57,7 +57,7 @@ def by_priority(
             time__lt=OuterRef("time") + near,
             quarantined=False,
         )
-        shown |= Q(device_number__in=level) & ~Exists(nearer)
+        shown |= Q(device_number__in=level) & ~Q(Exists(nearer))
         before += level
     return rows.filter(shown)
 

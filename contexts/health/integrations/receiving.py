@@ -132,7 +132,7 @@ def _write_down(*, connection_id: UUID, told: Delivery, body: bytes, portion_id:
     Posted.objects.bulk_create([row], ignore_conflicts=True)
 
 
-# --- storing ---------------------------------------------------------------------------------------------------------
+# --- storing ----------------------------------------------------------------------------------------------------
 
 
 def store_posted(*, limit: int = 200) -> int:

@@ -1,8 +1,8 @@
 """From what a vendor tells to readings of the connection's source, by the way all readings go.
 
 A reading is known again by its stream, its instant and its record's name at the vendor: told twice, it is stored
-once. Told with another value, the vendor's last word stands: what it said before is taken back and announced so, and
-the new value is a new reading. What a vendor deletes or moves to another instant is not followed: none of these tells.
+once. Told with another value, the vendor's last word stands: what it said before is taken back and announced so,
+and the new value is a new reading. What a vendor deletes or moves in time is not followed: none of them tells.
 """
 
 import logging
@@ -13,6 +13,7 @@ from datetime import datetime
 from uuid import UUID
 
 import numpy as np
+import psycopg
 from django.db import connections
 from django.db.models import F
 from numpy.typing import NDArray
@@ -110,8 +111,8 @@ def _take_back_corrected(source: Device, columns: Columns, *, at: datetime) -> N
     gone: dict[int, list[tuple[int, datetime]]] = {}
     connection = connections[require_unit_of_work("health")]
     connection.ensure_connection()
-    with connection.wrap_database_errors, connection.connection.cursor(binary=True) as cursor:
-        for mark, stream, time in cursor.execute(_CORRECTED, _parameters(source, columns)):
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+        for mark, stream, time in cursor.execute(_CORRECTED, _parameters(source, columns), binary=True):
             gone.setdefault(mark, []).append((stream, time))
     for mark, readings in gone.items():
         times = [time for _, time in readings]

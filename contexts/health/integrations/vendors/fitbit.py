@@ -43,6 +43,7 @@ PINGED = {
 }
 """By what a notification says has changed, what we ask for."""
 REVOKED = "userRevokedAccess"
+SUBSCRIBED_ALREADY = 409
 SUBSCRIBED = ("activities", "body", "sleep")
 ZONE_KEPT_S = 3600.0
 ZONES_KEPT = 10_000
@@ -84,16 +85,14 @@ class Fitbit(StandardOAuth):
         self._zones: dict[str, tuple[float, ZoneInfo]] = {}
 
     def subscribe(self, *, access: str, name: str, webhook_url: str) -> None:
-        """See `Adapter`. The address is registered at dev.fitbit.com; 409 says that there is a subscription."""
+        """See `Adapter`. The address is registered at dev.fitbit.com."""
         for collection in SUBSCRIBED:
-            answer = calling.ask(self.vendor, "POST", self._subscription(collection, name), access=access)
-            if answer.status not in (200, 201, 409):
-                raise VendorAway
+            self._asked("POST", self._subscription(collection, name), access=access)
 
     def unsubscribe(self, *, access: str, name: str, webhook_url: str) -> None:
         """See `Adapter`."""
         for collection in SUBSCRIBED:
-            calling.ask(self.vendor, "DELETE", self._subscription(collection, name), access=access)
+            self._asked("DELETE", self._subscription(collection, name), access=access)
 
     def _subscription(self, collection: str, name: str) -> str:
         return f"/1/user/-/{collection}/apiSubscriptions/{quote(name)}-{collection}.json"
@@ -119,6 +118,8 @@ class Fitbit(StandardOAuth):
     def _asked(self, method: str, path: str, *, access: str, **more: Any) -> Any:
         """See `StandardOAuth`; 429 says either way until when the hour of this person lasts."""
         answer = calling.ask(self.vendor, method, path, access=access, **more)
+        if answer.status == SUBSCRIBED_ALREADY:
+            return {}
         if answer.status == 429:
             told = answer.header("Retry-After"), answer.header("fitbit-rate-limit-reset")
             raise Throttled(max((seconds for seconds in told if seconds is not None), default=RETRY_S))

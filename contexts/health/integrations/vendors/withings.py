@@ -186,7 +186,7 @@ def _opened(answer: calling.Answer) -> dict[str, Any]:
 def _readings_of(group: Mapping[str, Any]) -> list[Told]:
     if group.get("category", MEASURED) != MEASURED or group.get("attrib") == MAYBE_OF_ANOTHER:
         return []
-    about = {
+    about: dict[str, Any] = {
         "time": _instant(group["date"]),
         "record": str(group["grpid"]),
         "device": str(group.get("model") or "")[:64],

@@ -1,0 +1,599 @@
+"""Accounts at vendors, over real sockets to servers that speak their protocols (HE-3)."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.test import Client
+
+from contexts.health import events, rules, tasks
+from contexts.health.integrations import connecting, credentials, vendors
+from contexts.health.integrations.contract import Told
+from contexts.health.integrations.storing import store
+from contexts.health.models import Batch, Connection, Device, Portion, Posted, Reading
+from contexts.health.rules import Stream
+from kernel import personal_data
+from kernel.databases import redis_client
+from kernel.observability import invariants
+from tests.conftest import Person, agree
+from tests.health.conftest import COMMITTED, HEALTH, reading, step_up
+from tests.health.vendors import Fitbit, Open, Withings, serving, utc
+from tests.identity.conftest import in_parallel
+
+pytestmark = pytest.mark.django_db(databases=["default", "health"])
+
+EVERYWHERE = pytest.mark.django_db(databases="__all__", transaction=True)
+
+INTEGRATIONS = f"{HEALTH}/integrations"
+NOON = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=1)
+
+
+@pytest.fixture(autouse=True)
+def no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests are the worker."""
+    monkeypatch.setattr(tasks.fetch_from_vendors, "delay", lambda: None)
+
+
+@pytest.fixture
+def withings(settings: Any) -> Iterator[Withings]:
+    """Withings, named by the operator."""
+    with serving(Withings()) as vendor:
+        settings.INTEGRATIONS = [vendor.settings]
+        yield vendor
+
+
+@pytest.fixture
+def fitbit(settings: Any) -> Iterator[Fitbit]:
+    """Fitbit, named by the operator."""
+    with serving(Fitbit()) as vendor:
+        settings.INTEGRATIONS = [vendor.settings]
+        settings.INTEGRATIONS_BACKFILL_DAYS = 10
+        yield vendor
+
+
+@pytest.fixture
+def glucometers(settings: Any) -> Iterator[Open]:
+    """A vendor that speaks open push, named by the operator."""
+    with serving(Open()) as vendor:
+        settings.INTEGRATIONS = [vendor.settings]
+        yield vendor
+
+
+@pytest.fixture
+def anna(register: Callable[..., Person]) -> Person:
+    """She has agreed."""
+    person = register()
+    agree(person)
+    return person
+
+
+def connect(person: Person, vendor: Any, account: str = "12345") -> str:
+    """Connect an account through the front door; returns the connection's id."""
+    begun = person.api.post(INTEGRATIONS, {"vendor": vendor.name})
+    assert begun.status_code == 201, begun.content
+    code = vendor.let_in(begun.json()["authorization_url"], account)
+    made = person.api.post(f"{INTEGRATIONS}/complete", {"state": begun.json()["state"], "code": code})
+    assert made.status_code == 201, made.content
+    return str(made.json()["connection_id"])
+
+
+def work() -> None:
+    """What the worker does when it is woken."""
+    tasks.fetch_from_vendors()
+
+
+def later() -> None:
+    """Whatever had to wait has waited."""
+    redis = redis_client()
+    for key in (*redis.keys("integrations:wait:*"), *redis.keys("limit:*")):
+        redis.delete(key)
+    Portion.objects.filter(done_at=None).update(not_before=datetime.now(UTC))
+
+
+def shown(person: Person, connection_id: str) -> dict[str, Any]:
+    """How a connection stands."""
+    answer = person.api.get(f"{INTEGRATIONS}/{connection_id}")
+    assert answer.status_code == 200, answer.content
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def read(api: Any, metric: str, **more: Any) -> list[tuple[datetime, float]]:
+    """What the API shows of a metric in the last hundred days."""
+    now = datetime.now(UTC)
+    span = {"from": (now - timedelta(days=100)).isoformat(), "to": (now + timedelta(minutes=1)).isoformat()}
+    answer = api.get(f"{HEALTH}/metrics/{metric}/readings", data=span | {"limit": 100} | more)
+    assert answer.status_code == 200, answer.content
+    return [(datetime.fromisoformat(one["time"]), one["value"]) for one in answer.json()["items"]]
+
+
+def broken() -> dict[str, Any]:
+    """Health's invariants that do not hold."""
+    return {each.id: found for each in invariants() if each.context == "health" if (found := each.violations())}
+
+
+def path_of(url: str) -> str:
+    """Of an address we have given a vendor."""
+    return urlsplit(url).path
+
+
+def post(path: str, body: Any, headers: dict[str, str] | None = None, form: bool = False) -> int:
+    """A vendor posts."""
+    kind = "application/x-www-form-urlencoded" if form else "application/json"
+    return int(Client().post(path, data=body, content_type=kind, headers=headers or {}).status_code)
+
+
+def hook(vendor: Any) -> str:
+    """The address a vendor posts to."""
+    return f"{INTEGRATIONS}/webhooks/{vendor.name}/{connecting.webhook_token(vendor.name)}"
+
+
+# --- connecting -------------------------------------------------------------------------------------------------
+
+
+def test_he3_vendors_nobody_has_named_are_listed_and_cannot_be_connected(anna, withings):
+    items = {one["vendor"]: one for one in anna.api.get(f"{INTEGRATIONS}/vendors").json()["items"]}
+    assert (items["withings"]["available"], items["fitbit"]["available"]) == (True, False)
+    refused = anna.api.post(INTEGRATIONS, {"vendor": "fitbit"})
+    assert (refused.status_code, refused.json()["code"]) == (503, "vendor_not_configured")
+    assert anna.api.post(INTEGRATIONS, {"vendor": "nobody"}).status_code == 404
+
+
+def test_p3_he3_connecting_takes_consent(register, withings):
+    person = register()
+    refused = person.api.post(INTEGRATIONS, {"vendor": "withings"})
+    assert (refused.status_code, refused.json()["code"]) == (403, "consent_required")
+
+
+def test_he3_a_state_is_good_once_and_for_whoever_began(anna, register, withings):
+    boris = register()
+    agree(boris)
+    begun = anna.api.post(INTEGRATIONS, {"vendor": "withings"}).json()
+    assert begun["state"] not in str(redis_client().keys())
+    back = {"state": begun["state"], "code": withings.let_in(begun["authorization_url"], "1")}
+    stolen = boris.api.post(f"{INTEGRATIONS}/complete", back)
+    assert (stolen.status_code, stolen.json()["code"]) == (400, "connecting_expired")
+    assert anna.api.post(f"{INTEGRATIONS}/complete", back).status_code == 400  # used up by the attempt
+    connect(anna, withings)
+    again = anna.api.post(INTEGRATIONS, {"vendor": "withings"})
+    assert (again.status_code, again.json()["code"]) == (409, "already_connected")
+    taken = boris.api.post(INTEGRATIONS, {"vendor": "withings"}).json()
+    back = {"state": taken["state"], "code": withings.let_in(taken["authorization_url"], "12345")}
+    refused = boris.api.post(f"{INTEGRATIONS}/complete", back)
+    assert (refused.status_code, refused.json()["code"]) == (409, "account_connected_elsewhere")
+
+
+def test_he3_connecting_fetches_the_past_in_portions_with_units_and_source(anna, withings, announced):
+    at = NOON - timedelta(days=40)
+    withings.weigh("12345", at, {1: (72345, -3), 6: (2150, -2), 9: (78, 0), 10: (121, 0), 71: (36612, -3)})
+    for day in range(1, 6):
+        withings.weigh("12345", at + timedelta(days=day), {1: (72000 + day, -3)})
+    withings.weigh("12345", at, {1: (60000, -3)}, category=2)  # a goal
+    withings.weigh("12345", at, {1: (15000, -3)}, attrib=1)  # perhaps a child's
+    connection_id = connect(anna, withings)
+    assert shown(anna, connection_id)["backfill"]["done"] == 0
+    work()
+    progress = shown(anna, connection_id)
+    assert progress["backfill"]["done"] == progress["backfill"]["portions"] == 1
+    assert (progress["waiting"], progress["devices"]) == (0, ["Body Comp"])
+    assert withings.asked["getmeas"] == 4  # pages of two
+    api = step_up(anna)
+    weights = read(api, "body_mass")
+    assert weights[0] == (at, 72.345)
+    assert len(weights) == 6
+    assert read(api, "body_mass", unit="[lb_av]")[0][1] == pytest.approx(159.493, abs=0.001)
+    assert [value for _, value in read(api, "blood_pressure_systolic")] == [121]
+    assert [value for _, value in read(api, "body_temperature")] == [36.612]
+    assert {one.vendor for one in announced(events.IntegrationConnected)} == {"withings"}
+    told = announced(events.HealthMetricRecorded)
+    assert sum(one.count for one in told) == 10
+    assert {str(one.device_id) for one in told} == {progress["device_id"]}
+    assert withings.subscribed.keys() == {"1", "2", "4"}
+    assert anna.api.get(f"{HEALTH}/devices").json()["items"] == []  # nobody wears it
+    assert broken() == {}
+
+
+def test_he3_fitbit_days_are_of_the_persons_zone_and_its_heart_rate_of_utc(anna, fitbit):
+    day = (NOON - timedelta(days=2)).date()
+    fitbit.beats[day] = {"00:00:00": 61, "23:59:00": 75}
+    fitbit.steps[day] = {"08:15:00": 320, "08:30:00": 0}
+    fitbit.resting[day] = 54
+    row = {"bmi": 23.1, "date": str(day), "fat": 18.5, "logId": 17, "source": "Aria", "time": "07:05:00"}
+    fitbit.weights.append(row | {"weight": 71.2})
+    connection_id = connect(anna, fitbit)
+    work()
+    later()
+    work()
+    assert shown(anna, connection_id)["waiting"] == 0
+    zone, api = ZoneInfo("America/New_York"), step_up(anna)
+    assert read(api, "heart_rate") == [(utc(day, "00:00:00"), 61), (utc(day, "23:59:00"), 75)]
+    local = datetime.fromisoformat(f"{day}T08:15:00").replace(tzinfo=zone)
+    assert read(api, "steps") == [(local, 320)]
+    assert read(api, "resting_heart_rate") == [(local.replace(hour=0, minute=0), 54)]
+    assert read(api, "body_fat") == [(local.replace(hour=7, minute=5), 18.5)]
+    assert fitbit.subscribed.keys() == {"activities", "body", "sleep"}
+
+
+# --- ping, stream, callback -------------------------------------------------------------------------------------
+
+
+def test_he3_a_ping_is_answered_at_once_and_pulled_afterwards(anna, withings):
+    connection_id = connect(anna, withings)
+    work()
+    asked = withings.asked["getmeas"]
+    withings.weigh("12345", NOON, {1: (70, 0)})
+    path = path_of(withings.subscribed["1"])
+    assert Client().head(path).status_code == 200
+    span = NOON - timedelta(minutes=1), NOON + timedelta(minutes=1)
+    for _ in range(3):
+        assert post(path, withings.ping("12345", *span), form=True) == 204
+    assert post(path, withings.ping("999", *span), form=True) == 204  # nobody of ours
+    assert withings.asked["getmeas"] == asked
+    assert shown(anna, connection_id)["waiting"] == 1
+    work()
+    assert withings.asked["getmeas"] == asked + 1
+    assert read(step_up(anna), "body_mass") == [(NOON, 70)]
+    wrong = path[:-3] + "abc"
+    assert post(wrong, withings.ping("12345", *span), form=True) == 401
+    assert Client().get(wrong).status_code == 404
+    assert post(path, b"userid=12345&appli=1", form=True) == 400
+
+
+def test_he3_fitbit_pings_are_signed_and_its_codes_verified(anna, fitbit):
+    connect(anna, fitbit)
+    work()
+    Portion.objects.all().delete()
+    path, day = hook(fitbit), (NOON - timedelta(days=1)).date()
+    checks = [Client().get(path, {"verify": code}).status_code for code in ("cafe1234", "wrong")]
+    assert checks == [204, 404]
+    body, signed = fitbit.ping("12345", "body", day)
+    assert [post(path, body, signed), post(path, body + b" ", signed), post(path, body)] == [204, 401, 401]
+    assert [portion.collection for portion in Portion.objects.all()] == ["weight"]
+    body, signed = fitbit.ping("12345", "userRevokedAccess")
+    assert post(path, body, signed) == 204
+    assert Connection.objects.get().state == "needs_reconnect"
+
+
+def test_he3_what_is_being_fetched_may_have_been_fetched_too_early(anna, withings):
+    """A ping that comes while an earlier one is worked on is not swallowed by it."""
+    connect(anna, withings)
+    work()
+    span = NOON, NOON + timedelta(minutes=1)
+    assert post(hook(withings), withings.ping("12345", *span), form=True) == 204
+    Portion.objects.filter(done_at=None).update(is_taken=True)
+    assert post(hook(withings), withings.ping("12345", *span), form=True) == 204
+    assert Portion.objects.filter(done_at=None).count() == 2
+
+
+def test_he3_a_stream_is_signed_stored_once_and_kept_sealed_until_then(anna, glucometers):
+    connection_id = connect(anna, glucometers, "g-1")
+    told = {"metric": "blood_glucose", "value": 99.088, "unit": "mg/dL", "time": NOON, "device": "Meter 5"}
+    body, signed = glucometers.posts("g-1", [told, told | {"metric": "mood"}], delivery="d-1")
+    path = hook(glucometers)
+    assert [post(path, body, signed) for _ in range(2)] == [204, 204]
+    posted = Posted.objects.get()
+    assert b"99.088" not in bytes(posted.sealed_body)
+    work()
+    assert Posted.objects.get().sealed_body is None
+    assert post(path, body, signed) == 204  # once more, after it was stored
+    work()
+    ((time, value),) = read(step_up(anna), "blood_glucose")
+    assert (time, value) == (NOON, pytest.approx(5.5))
+    assert shown(anna, connection_id)["devices"] == ["Meter 5"]
+    body, signed = glucometers.posts("g-1", [told], at=(datetime.now(UTC) - timedelta(minutes=6)).timestamp())
+    assert [post(path, body, signed), post(path, body), post(path, b"{}", signed)] == [401, 401, 401]
+    body, signed = glucometers.posts("nobody", [told])
+    assert post(path, body, signed) == 204
+    assert Posted.objects.count() == 1
+    tasks.tidy_integrations()
+    Posted.objects.update(posted_at=NOON - timedelta(days=2))
+    tasks.tidy_integrations()
+    assert not Posted.objects.exists()
+
+
+def test_he3_the_past_comes_by_callback_to_an_address_of_its_own(anna, glucometers):
+    connection_id = connect(anna, glucometers, "g-1")
+    work()
+    assert [span["user"] for span in glucometers.wanted] == ["g-1"] * 3
+    progress = shown(anna, connection_id)["backfill"]
+    assert (progress["portions"], progress["done"]) == (3, 0)
+    path = path_of(glucometers.wanted[0]["callback_url"])
+    first = {"metric": "blood_glucose", "value": 5.1, "time": NOON}
+    body, signed = glucometers.posts("g-1", [first])
+    assert post(path, body, signed) == 204
+    work()
+    assert shown(anna, connection_id)["backfill"]["done"] == 0
+    body, signed = glucometers.posts("g-1", [first | {"value": 6, "time": NOON + timedelta(hours=1)}], last=True)
+    assert post(path[:-2] + "xx", body, signed) == 404
+    assert post(path, body, signed) == 204
+    work()
+    assert shown(anna, connection_id)["backfill"]["done"] == 1
+    assert post(path, body, signed) == 404  # it is over
+    assert [value for _, value in read(step_up(anna), "blood_glucose")] == [5.1, 6]
+    later()  # nobody has answered the others in time: they are asked for again
+    work()
+    assert len(glucometers.wanted) == 5
+    assert len({span["callback_url"] for span in glucometers.wanted}) == 5
+    assert post(path_of(glucometers.wanted[1]["callback_url"]), body, signed) == 404
+
+
+# --- pulls, limits, corrections ---------------------------------------------------------------------------------
+
+
+def test_he3_a_pull_finds_what_was_written_since_the_last_one_corrections_among_it(anna, withings, announced):
+    weighed = withings.weigh("12345", NOON, {1: (70, 0), 6: (20, 0)})
+    connection_id = connect(anna, withings)
+    work()
+    tasks.plan_pulls()
+    assert shown(anna, connection_id)["waiting"] == 0  # it is not yet time
+    weighed["measures"][0]["value"] = 71
+    withings.weigh("12345", NOON - timedelta(days=300), {1: (80, 0)})
+    Connection.objects.update(next_pull_at=datetime.now(UTC))
+    tasks.plan_pulls()
+    work()
+    api = step_up(anna)
+    assert read(api, "body_mass") == [(NOON, 71)]
+    assert read(api, "body_fat") == [(NOON, 20)]
+    assert Reading.objects.filter(stream=Stream.body_mass).count() == 2
+    (withdrawn,) = announced(events.HealthMetricWithdrawn)
+    assert (withdrawn.streams, withdrawn.count) == (["body_mass"], 1)
+    assert broken() == {}
+    planned = Connection.objects.get().next_pull_at - datetime.now(UTC)
+    assert timedelta(minutes=13) < planned < timedelta(minutes=17)
+
+
+def test_he3_of_one_instant_several_records_stay_apart_and_all_corrected_leave_no_batch(anna, withings):
+    connection_id = connect(anna, withings)
+    said = Told(stream=Stream.body_mass, value=70, unit="kg", time=NOON, record="1")
+    other = Told(stream=Stream.body_mass, value=71, unit="kg", time=NOON, record="2")
+    nonsense = Told(stream=Stream.body_mass, value=1, unit="mm[Hg]", time=NOON, record="3")
+    implausible = Told(stream=Stream.body_mass, value=900, unit="kg", time=NOON, record="4")
+    assert store(connection_id, [said, other, nonsense, implausible], at=datetime.now(UTC)) == 3
+    assert store(connection_id, [said, other], at=datetime.now(UTC)) == 0
+    corrected = [Told(stream=Stream.body_mass, value=60, unit="kg", time=NOON, record=one) for one in "124"]
+    assert store(connection_id, corrected, at=datetime.now(UTC)) == 3
+    assert (Batch.objects.get().count, shown(anna, connection_id)["rejected"]) == (3, 1)
+    assert broken() == {}
+
+
+def test_he3_a_vendor_that_wants_to_be_left_alone_is_and_nothing_is_lost(anna, fitbit):
+    day = (NOON - timedelta(days=1)).date()
+    fitbit.beats[day] = {"10:00:00": 66}
+    headers = {"Retry-After": "900", "fitbit-rate-limit-reset": "900"}
+    connection_id = connect(anna, fitbit)
+    fitbit.refuse = [(429, headers, {"errors": [{"errorType": "rate_limited"}]})]
+    work()
+    assert sum(fitbit.asked.values()) < 10  # the rest did not even try
+    waiting = shown(anna, connection_id)
+    assert waiting["waiting"] == waiting["backfill"]["portions"]
+    until = datetime.fromisoformat(waiting["next_try_at"]) - datetime.now(UTC)
+    assert timedelta(minutes=14) < until < timedelta(minutes=16)
+    for _ in range(4):
+        later()
+        work()
+    assert shown(anna, connection_id)["waiting"] == 0
+    assert read(step_up(anna), "heart_rate") == [(utc(day, "10:00:00"), 66)]
+
+
+def test_he3_a_vendor_that_is_away_is_asked_later_and_later(anna, withings):
+    connect(anna, withings)
+    withings.refuse = [(500, {}, {}), (200, {}, {"status": 601}), (200, {}, "nonsense")]
+    waits = []
+    for _ in range(3):
+        later()
+        work()
+        waits.append(round((Portion.objects.get().not_before - datetime.now(UTC)).total_seconds() / 60))
+    assert waits == [1, 1, 2]
+    later()
+    work()
+    assert Portion.objects.get().done_at is not None
+
+
+# --- tokens -----------------------------------------------------------------------------------------------------
+
+
+def test_i7_he3_tokens_are_sealed_for_their_connection_and_refreshed_in_time(anna, fitbit):
+    connection_id = connect(anna, fitbit)
+    row = Connection.objects.get()
+    (refresh,) = fitbit.refresh
+    assert refresh.encode() not in bytes(row.sealed_tokens)
+    assert credentials.tokens_of(row).refresh == refresh
+    fitbit.forget_access()  # the vendor thinks otherwise than the clock
+    work()
+    assert refresh not in fitbit.refresh
+    at = datetime.now(UTC)
+    Connection.objects.update(access_until=at + timedelta(seconds=30), next_pull_at=at)
+    tasks.plan_pulls()
+    work()
+    assert fitbit.asked["POST /oauth2/token"] == 3
+    assert Connection.objects.get().tokens_version == row.tokens_version + 2
+    assert shown(anna, connection_id)["state"] == "connected"
+
+
+@COMMITTED
+def test_he3_of_many_hands_one_refreshes(register, withings):
+    person = register()
+    agree(person)
+    connect(person, withings)
+    stale = Connection.objects.get()
+    adapter = vendors.adapter_of("withings")
+    got = in_parallel(4, lambda _: credentials.refreshed(adapter, stale, at=datetime.now(UTC)))
+    assert len(set(got)) == 1
+    assert withings.asked["requesttoken"] == 2
+    assert Connection.objects.get().state == "connected"
+
+
+@COMMITTED
+def test_he3_whoever_lost_a_race_takes_what_the_winner_got(register, withings):
+    """The lock had lapsed: somebody else has turned the refresh token before we asked."""
+    person = register()
+    agree(person)
+    connect(person, withings)
+    stale, adapter = Connection.objects.get(), vendors.adapter_of("withings")
+
+    def another_was_faster() -> None:
+        withings.before_refresh = lambda: None
+        grant = adapter.refresh(refresh_token=credentials.tokens_of(stale).refresh, vendor_user="12345")
+        credentials._keep(stale, grant, at=datetime.now(UTC))
+
+    withings.before_refresh = another_was_faster
+    access = credentials.refreshed(adapter, stale, at=datetime.now(UTC))
+    assert credentials.tokens_of(Connection.objects.get()).access == access
+    assert Connection.objects.get().state == "connected"
+
+
+def test_he3_who_is_thrown_out_is_told_once_and_goes_on_when_connected_anew(anna, withings, announced):
+    withings.weigh("12345", NOON, {1: (70, 0)})
+    connection_id = connect(anna, withings)
+    withings.throw_out("12345")
+    work()
+    work()
+    assert shown(anna, connection_id)["state"] == "needs_reconnect"
+    (told,) = announced(events.IntegrationNeedsReconnect)
+    assert str(told.connection_id) == connection_id
+    assert Connection.objects.get().sealed_tokens is None
+    assert read(step_up(anna), "body_mass") == []
+    assert broken() == {}
+    assert connect(anna, withings) == connection_id
+    later()
+    work()
+    assert Reading.objects.count() == 1
+    assert shown(anna, connection_id)["state"] == "connected"
+
+
+def test_he3_disconnected_it_brings_nothing_and_its_tokens_are_given_back(anna, withings, announced):
+    withings.weigh("12345", NOON, {1: (70, 0)})
+    connection_id = connect(anna, withings)
+    work()
+    portions = [withings.ping("12345", NOON, NOON + timedelta(hours=1))]
+    assert post(hook(withings), portions[0], form=True) == 204
+    assert anna.api.delete(f"{INTEGRATIONS}/{connection_id}").status_code == 204
+    assert withings.given_back == ["12345"]
+    assert withings.subscribed == {}
+    assert Connection.objects.get().sealed_tokens is None
+    assert anna.api.get(f"{INTEGRATIONS}/{connection_id}").status_code == 404
+    assert anna.api.get(INTEGRATIONS).json()["items"] == []
+    assert not Portion.objects.exists()
+    assert len(announced(events.IntegrationDisconnected)) == 1
+    assert len(read(step_up(anna), "body_mass")) == 1  # what it has brought stays
+    assert broken() == {}
+    assert connect(anna, withings) == connection_id  # the same account: the same source
+    work()
+    assert Reading.objects.count() == 1
+
+
+def test_he3_where_the_vendor_does_not_answer_giving_back_is_tried_for_a_day(anna, withings, settings):
+    connection_id = connect(anna, withings)
+    named = settings.INTEGRATIONS
+    settings.INTEGRATIONS = [named[0] | {"api_url": "http://127.0.0.1:9"}]
+    assert anna.api.delete(f"{INTEGRATIONS}/{connection_id}").status_code == 204
+    assert Connection.objects.get().sealed_tokens is not None
+    settings.INTEGRATIONS = named
+    tasks.tidy_integrations()
+    assert (withings.given_back, Connection.objects.get().sealed_tokens) == (["12345"], None)
+
+
+def test_he3_anothers_connection_is_not_there(anna, register, withings):
+    connection_id = connect(anna, withings)
+    boris = register()
+    for answer in (boris.api.get, boris.api.delete):
+        assert answer(f"{INTEGRATIONS}/{connection_id}").status_code == 404
+    assert Connection.objects.get().state == "connected"
+
+
+# --- consent and erasure ----------------------------------------------------------------------------------------
+
+
+@EVERYWHERE
+def test_p3_he3_without_consent_nothing_comes_and_given_again_what_was_missed_does(anna, glucometers, deliver):
+    connect(anna, glucometers, "g-1")
+    work()
+    Portion.objects.all().delete()
+    agree(anna, given=False)
+    deliver()
+    told = {"metric": "blood_glucose", "value": 5, "time": NOON}
+    body, signed = glucometers.posts("g-1", [told])
+    assert post(hook(glucometers), body, signed) == 204
+    work()
+    assert not Reading.objects.exists()
+    assert Posted.objects.get().sealed_body is None
+    agree(anna)
+    deliver()
+    asked = len(glucometers.wanted)
+    work()
+    assert len(glucometers.wanted) == asked + 1
+    assert datetime.fromisoformat(glucometers.wanted[-1]["from"]) < datetime.now(UTC) - timedelta(minutes=9)
+
+
+@EVERYWHERE
+def test_p3_he3_without_consent_nothing_is_asked(anna, withings, deliver):
+    connect(anna, withings)
+    agree(anna, given=False)
+    deliver()
+    work()
+    assert withings.asked["getmeas"] == 0
+    agree(anna)
+    deliver()
+    work()
+    assert withings.asked["getmeas"] == 1
+
+
+@COMMITTED
+def test_id10_he3_an_erasure_gives_tokens_back_and_leaves_no_row(register, withings):
+    person = register()
+    agree(person)
+    withings.weigh("12345", NOON, {1: (70, 0)})
+    connect(person, withings)
+    work()
+    person.api.put(f"{INTEGRATIONS}/source-orders", {"kind": "body", "device_ids": []})
+    personal_data.erase("health", person.user_id)
+    assert withings.given_back == ["12345"]
+    assert [model.objects.count() for model in (Connection, Portion, Posted, Device, Reading)] == [0] * 5
+
+
+# --- whose word goes first --------------------------------------------------------------------------------------
+
+
+def test_he3_of_two_sources_of_the_same_time_the_first_is_shown_and_nothing_is_deleted(anna, strap, fitbit):
+    """Own devices, then vendors, then entries; by a person's own order where they have said one."""
+    mine = strap(anna)
+    connect(anna, fitbit)
+    source = Device.objects.get(kind=rules.INTEGRATION)
+    beats = [
+        Told(stream=Stream.heart_rate, value=100, unit="/min", time=NOON + timedelta(minutes=minute))
+        for minute in (0, 1, 30)
+    ]
+    store(Connection.objects.get().pk, beats, at=datetime.now(UTC))
+    assert mine.send([reading(NOON + timedelta(seconds=20), 60)]).json()["accepted"] == 1
+    anna.api.post(f"{HEALTH}/entries", {"stream": "heart_rate", "value": 90, "time": NOON.isoformat()})
+    late = NOON + timedelta(hours=5)
+    anna.api.post(f"{HEALTH}/entries", {"stream": "heart_rate", "value": 91, "time": late.isoformat()})
+    api = step_up(anna)
+
+    def values() -> list[float]:
+        return [value for _, value in read(api, "heart_rate")]
+
+    assert values() == [60, 100, 91]
+    span = {"from": NOON.isoformat(), "to": (NOON + timedelta(hours=1)).isoformat(), "bucket": "1h"}
+    (point,) = api.get(f"{HEALTH}/metrics/heart_rate", data=span).json()["points"]
+    assert (point["count"], point["avg"]) == (2, 80)
+    order = {"kind": "vital", "device_ids": [str(source.device_id), str(mine.device_id)]}
+    answer = anna.api.put(f"{INTEGRATIONS}/source-orders", order)
+    assert [one["kind"] for one in answer.json()["sources"]] == ["heart_rate_strap", "integration", "own_entries"]
+    assert answer.json()["orders"] == [order]
+    assert values() == [100, 100, 100, 91]
+    anna.api.put(f"{INTEGRATIONS}/source-orders", {"kind": "vital", "device_ids": []})
+    assert values() == [60, 100, 91]
+    assert Reading.objects.count() == 6
+    foreign = {"kind": "vital", "device_ids": [str(strap().device_id)]}
+    assert anna.api.put(f"{INTEGRATIONS}/source-orders", foreign).status_code == 404
+
+
+def test_he3_sources_of_one_rank_hide_nothing_of_each_other(anna, strap):
+    one, other = strap(anna), strap(anna)
+    one.send([reading(NOON, 60)])
+    other.send([reading(NOON, 80)])
+    assert sorted(value for _, value in read(step_up(anna), "heart_rate")) == [60, 80]
