@@ -25,6 +25,7 @@ from tests.contracts import accounts, connections
 from tests.contracts.alerts import Alerts
 from tests.contracts.bookings import Bookings
 from tests.contracts.exchange import Exchange
+from tests.contracts.integrations import Integrations
 from tests.contracts.measurements import Measurements
 from tests.contracts.places import WITH_PLACES, Places
 from tests.contracts.plans import Plans
@@ -141,6 +142,8 @@ class World:
             return "0"
         if ours := self.exchange.id_for(name, operation_id):
             return ours
+        if ours := self.integrations.id_for(name, operation_id):
+            return ours
         if ours := self.alerts.id_for(name, operation_id):
             return ours
         if ours := self.measurements.id_for(name, operation_id):
@@ -192,6 +195,7 @@ class World:
             "export_id": self.export_id,
             "account_id": self.account_id,
             "entry_id": self.measurements.entry_id,
+            "connection_id": self.integrations.connection_id,
             "alert_id": self.alerts.alert_id,
             "rule_id": self.alerts.rule_id,
             "certification_id": self.measurements.certification_id,
@@ -235,6 +239,11 @@ class World:
     def alerts(self) -> Alerts:
         """What Anna is alerted to."""
         return Alerts(self)
+
+    @cached_property
+    def integrations(self) -> Integrations:
+        """Anna's accounts at vendors."""
+        return Integrations(self)
 
     @cached_property
     def measurements(self) -> Measurements:
@@ -349,6 +358,7 @@ def right_call(world: World, operation_id: str) -> dict[str, Any]:
         | world.exchange.calls()
         | world.measurements.calls()
         | world.alerts.calls()
+        | world.integrations.calls()
         | calls
     )
     return known.get(operation_id, dict)()
