@@ -117,9 +117,10 @@ def test_he3_disconnected_it_brings_nothing_and_its_tokens_are_given_back(anna, 
     assert len(announced(events.IntegrationDisconnected)) == 1
     assert len(read(step_up(anna), "body_mass")) == 1  # what it has brought stays
     assert broken() == {}
+    withings.weigh("12345", NOON - timedelta(days=80), {1: (72, 0)})  # as if the back-fill had not come so far
     assert connect(anna, withings) == connection_id  # the same account: the same source
     work()
-    assert Reading.objects.count() == 1
+    assert Reading.objects.count() == 2
 
 
 def test_he3_where_the_vendor_does_not_answer_giving_back_is_tried_for_a_day(anna, withings, settings):

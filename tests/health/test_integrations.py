@@ -186,6 +186,8 @@ def test_he3_a_stream_is_signed_stored_once_and_kept_sealed_until_then(anna, glu
     assert shown(anna, connection_id)["devices"] == ["Meter 5"]
     body, signed = glucometers.posts("g-1", [told], at=(datetime.now(UTC) - timedelta(minutes=6)).timestamp())
     assert [post(path, body, signed), post(path, body), post(path, b"{}", signed)] == [401, 401, 401]
+    for nonsense in ({"user": "g\0"}, {"last": 7}, {"delivery": "x" * 65}):
+        assert post(path, *glucometers.posts("g-1", [told], **nonsense)) == 400
     body, signed = glucometers.posts("nobody", [told])
     assert post(path, body, signed) == 204
     assert Posted.objects.count() == 1

@@ -368,7 +368,7 @@ class Open(Vendor):
         cls, who: str, readings: list[dict[str, Any]], *, delivery: str = "", at: float | None = None, **more: Any
     ) -> tuple[bytes, dict[str, str]]:
         """A body of its own, and the header that signs it."""
-        told = {"user": who, "delivery": delivery or secrets.token_hex(8), "readings": readings, **more}
+        told = {"user": who, "delivery": delivery or secrets.token_hex(8), "readings": readings} | more
         body, stamp = json.dumps(told, default=str).encode(), str(int(at or time.time()))
         mac = hmac.new(cls.hook_secret.encode(), f"{stamp}.".encode() + body, "sha256").hexdigest()
         return body, {"Stayer-Signature": f"t={stamp},v1={mac}"}

@@ -139,7 +139,10 @@ def _connect(*, adapter: Adapter, grant: Grant, by: UUID, at: datetime) -> Conne
         source.revoked_at = None
         source.save(update_fields=["revoked_at"])
         devices.forget(source.device_id)
-        since = min(connection.pulled_until, at) - adapter.overlap
+        since = connection.pulled_until - adapter.overlap
+        if connection.state == State.DISCONNECTED:  # what was not fetched yet went with it
+            since = min(since, at - timedelta(days=settings.INTEGRATIONS_BACKFILL_DAYS))
+        connection.backfill_from = min(connection.backfill_from, since)
     connection.state, connection.connected_at, connection.scopes = State.CONNECTED, at, list(grant.scopes)
     connection.sealed_tokens = credentials.sealed(grant, connection_id=connection.pk)
     connection.tokens_version += 1

@@ -5,8 +5,8 @@ says, when it is away later and later. It goes when its readings are stored; kil
 from its last page on, and what was stored already is a duplicate.
 """
 
-import logging
 import secrets
+import time
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -33,17 +33,14 @@ from contexts.health.signatures import DeviceUnknown
 from contexts.identity import services as identity
 from kernel.databases import unit_of_work
 
-log = logging.getLogger(__name__)
 
-
-def fetch_due(*, limit: int = 200) -> int:
-    """Work off portions that are due, at most so many. Returns how many were taken."""
-    for count in range(limit):
-        portion = _take(at=now())
-        if portion is None:
-            return count
+def fetch_due(*, lasts_s: float = 120.0) -> int:
+    """Work off portions that are due, for so long; the rest is for the next one. Returns how many were taken."""
+    began, count = time.monotonic(), 0
+    while time.monotonic() - began < lasts_s and (portion := _take(at=now())) is not None:
         _fetch(portion)
-    return limit
+        count += 1
+    return count
 
 
 def _live() -> QuerySet[Connection]:

@@ -7,6 +7,7 @@ know gets the same answer as everybody.
 
 import hmac
 import logging
+import time
 from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
@@ -26,6 +27,7 @@ from kernel.errors import NotFound, Refused
 
 log = logging.getLogger(__name__)
 
+MAX_NAME = 128
 COLUMN = "health_posted.sealed_body"
 
 
@@ -97,6 +99,9 @@ def _read(
         raise WebhookNotSigned from None
     except (ValueError, KeyError, OverflowError):
         raise WebhookNotUnderstood from None
+    found = [heard] if isinstance(heard, Delivery) else list(heard)
+    if not all(one.vendor_user.isprintable() and len(one.vendor_user) <= MAX_NAME for one in found):
+        raise WebhookNotUnderstood
     return heard if isinstance(heard, Delivery) else list(heard)
 
 
@@ -135,14 +140,13 @@ def _write_down(*, connection_id: UUID, told: Delivery, body: bytes, portion_id:
 # --- storing ----------------------------------------------------------------------------------------------------
 
 
-def store_posted(*, limit: int = 200) -> int:
-    """Store the readings of bodies that wait. Returns how many bodies were taken."""
-    for count in range(limit):
-        posted = _take(at=now())
-        if posted is None:
-            return count
+def store_posted(*, lasts_s: float = 120.0) -> int:
+    """Store the readings of bodies that wait, for so long. Returns how many bodies were taken."""
+    began, count = time.monotonic(), 0
+    while time.monotonic() - began < lasts_s and (posted := _take(at=now())) is not None:
         _store(posted, at=now())
-    return limit
+        count += 1
+    return count
 
 
 @unit_of_work("health", isolation="read committed")

@@ -88,7 +88,7 @@ def sequence_of(record: str) -> int:
 
 
 def _note(connection: Connection, told: Sequence[contract.Told], rejected: Counter[str], *, at: datetime) -> None:
-    named = {one.device for one in told if one.device} - set(connection.devices)
+    named = {one.device for one in told if one.device and one.device.isprintable()} - set(connection.devices)
     connection.devices = [*connection.devices, *sorted(named)][:DEVICES_NAMED]
     connection.rejected += rejected.total()
     connection.synced_at = at

@@ -75,6 +75,9 @@ class OpenPush(StandardOAuth):
 
 def _decoded(body: bytes) -> _Body:
     told = msgspec.json.decode(body, type=_Body)
+    named = [told.delivery, told.user, *(row.device for row in told.readings)]
+    if not all(name.isprintable() for name in named):
+        raise ValueError("a name with signs nobody can read")
     if not 0 < len(told.delivery) <= 64 or not 0 < len(told.user) <= 128 or len(told.readings) > MAX_READINGS:
         raise ValueError("beyond the bounds of the contract")
     if any(row.time.tzinfo is None for row in told.readings):
