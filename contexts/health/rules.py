@@ -196,6 +196,9 @@ CONNECTING_LASTS = timedelta(minutes=10)
 PULL_EVERY = timedelta(minutes=15)
 """How often a vendor that can be asked is asked, give or take a tenth."""
 
+SUBSCRIBE_AGAIN = timedelta(hours=1)
+"""How long we leave it at asking, where a vendor would not take our address for its pings."""
+
 FETCH_LEASE = timedelta(minutes=5)
 """How long a worker may be silent before somebody else takes what it was fetching."""
 

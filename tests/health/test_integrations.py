@@ -281,6 +281,29 @@ def test_he3_a_vendor_that_wants_to_be_left_alone_is_and_nothing_is_lost(anna, f
     assert read(step_up(anna), "heart_rate") == [(utc(day, "10:00:00"), 66)]
 
 
+def test_he3_what_a_person_has_not_let_us_see_does_not_keep_the_rest(anna, fitbit):
+    """Fitbit's page lets people tick what an app may see."""
+    day = (NOON - timedelta(days=2)).date()
+    fitbit.beats[day], fitbit.steps[day], fitbit.resting[day] = {"10:00:00": 66}, {"10:00:00": 9}, 54
+    fitbit.forbidden = {"heart", "body"}
+    connection_id = connect(anna, fitbit)
+    for _ in range(2):
+        work()
+        later()
+    assert (shown(anna, connection_id)["waiting"], shown(anna, connection_id)["state"]) == (0, "connected")
+    assert {Stream(one) for one in Reading.objects.values_list("stream", flat=True)} == {Stream.steps}
+    assert fitbit.subscribed.keys() == {"activities", "sleep"}
+
+
+def test_he3_a_vendor_that_does_not_take_our_address_is_asked_all_the_same(anna, withings):
+    withings.weigh("12345", NOON, {1: (70, 0)})
+    withings.takes_addresses = False
+    connect(anna, withings)
+    work()
+    assert (Reading.objects.count(), withings.subscribed) == (1, {})
+    assert Connection.objects.get().is_subscribed is False
+
+
 def test_he3_a_vendor_that_is_away_is_asked_later_and_later(anna, withings):
     connect(anna, withings)
     withings.refuse = [(500, {}, {}), (200, {}, {"status": 601}), (200, {}, "nonsense")]

@@ -148,6 +148,7 @@ class Withings(Vendor):
 
     name = "withings"
     page_size = 2
+    takes_addresses = True
 
     def __init__(self) -> None:
         super().__init__()
@@ -183,6 +184,8 @@ class Withings(Vendor):
             return self._said(401, None)
         if path == "/notify":
             wanted = form["callbackurl"]
+            if not self.takes_addresses:
+                return self._said(293, None)
             self.subscribed |= {form["appli"]: wanted} if form["action"] == "subscribe" else {}
             if form["action"] == "revoke":
                 self.subscribed.pop(form["appli"], None)
@@ -260,6 +263,7 @@ class Fitbit(Vendor):
     def __init__(self) -> None:
         super().__init__()
         self.zone = "America/New_York"
+        self.forbidden: set[str] = set()
         self.beats: dict[date, dict[str, int]] = {}
         """In UTC."""
         self.steps: dict[date, dict[str, int]] = {}
@@ -276,6 +280,8 @@ class Fitbit(Vendor):
         who = self.who(headers)
         if who is None:
             return 401, {}, {"errors": [{"errorType": "expired_token"}], "success": False}
+        if self.forbidden & set(path.split("/")):
+            return 403, {}, {"errors": [{"errorType": "insufficient_scope"}], "success": False}
         if "apiSubscriptions" in path:
             collection, name = path.split("/")[4], path.split("/")[-1]
             known = collection in self.subscribed

@@ -133,6 +133,10 @@ class AccessRevoked(Exception):
     """The person, or the vendor, has taken our permission away: nothing but connecting anew helps."""
 
 
+class NotGranted(Exception):
+    """The person has let us in, but not to this: there is nothing to be had of it."""
+
+
 class NotSigned(Exception):
     """A webhook that the vendor has not signed, or that was recorded and is played again."""
 

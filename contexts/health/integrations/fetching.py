@@ -5,6 +5,7 @@ says, when it is away later and later. It goes when its readings are stored; kil
 from its last page on, and what was stored already is a duplicate.
 """
 
+import logging
 import secrets
 import time
 from datetime import datetime, timedelta
@@ -23,6 +24,7 @@ from contexts.health.integrations.contract import (
     AccessExpired,
     AccessRevoked,
     Adapter,
+    NotGranted,
     Throttled,
     VendorAway,
     Wanted,
@@ -32,6 +34,8 @@ from contexts.health.models import Connection, Portion
 from contexts.health.signatures import DeviceUnknown
 from contexts.identity import services as identity
 from kernel.databases import unit_of_work
+
+log = logging.getLogger(__name__)
 
 
 def fetch_due(*, lasts_s: float = 120.0) -> int:
@@ -71,6 +75,8 @@ def _fetch(portion: Portion) -> None:
         _subscribe(adapter, connection)
         while not _next_page(adapter, connection, portion):
             pass
+    except NotGranted:
+        finish(portion_id=portion.pk, at=now())
     except Throttled as told:
         _give_back(portion, wait=timedelta(seconds=limits.leave_alone(adapter, connection.pk, told)))
     except VendorAway:
@@ -88,7 +94,15 @@ def _subscribe(adapter: Adapter, connection: Connection) -> None:
     if connection.is_subscribed or Way.PING not in adapter.ways:
         return
     about = {"name": connecting.name_of(connection), "webhook_url": connecting.webhook_url(adapter)}
-    _with_access(adapter, connection, lambda access: adapter.subscribe(access=access, **about))
+    if not limits.is_first_for(
+        f"subscribe:{connection.pk}:{connection.connected_at:%Y%m%d%H%M%S}", rules.SUBSCRIBE_AGAIN
+    ):
+        return
+    try:
+        _with_access(adapter, connection, lambda access: adapter.subscribe(access=access, **about))
+    except VendorAway:  # it does not like our address, say; until then we ask without being told
+        log.warning("a vendor does not tell us of changes", extra={"vendor": connection.vendor})
+        return
     _note_subscribed(connection_id=connection.pk)
 
 

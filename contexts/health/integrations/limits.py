@@ -4,6 +4,7 @@ Who must wait is told for how long, and the row of what was wanted stays: nothin
 """
 
 import math
+from datetime import timedelta
 from uuid import UUID
 
 import redis
@@ -38,6 +39,11 @@ def leave_alone(adapter: Adapter, connection_id: UUID, told: Throttled) -> float
     key = _key(adapter.vendor.name) if told.everybody else _key(adapter.vendor.name, connection_id)
     redis_client().set(key, b"1", px=math.ceil(seconds * 1000))
     return seconds
+
+
+def is_first_for(what: str, lasts: timedelta) -> bool:
+    """Whether nobody has tried this for so long; whoever asks is the one who tries."""
+    return bool(redis_client().set(f"integrations:{what}", b"1", px=lasts, nx=True))
 
 
 def _key(vendor: str, connection_id: UUID | None = None) -> str:

@@ -9,6 +9,7 @@ import base64
 import hmac
 import time as clock
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -19,7 +20,7 @@ import msgspec
 from contexts.health.integrations import calling
 from contexts.health.integrations.contract import (
     AccessExpired,
-    AccessRevoked,
+    NotGranted,
     NotSigned,
     Page,
     Ping,
@@ -87,12 +88,14 @@ class Fitbit(StandardOAuth):
     def subscribe(self, *, access: str, name: str, webhook_url: str) -> None:
         """See `Adapter`. The address is registered at dev.fitbit.com."""
         for collection in SUBSCRIBED:
-            self._asked("POST", self._subscription(collection, name), access=access)
+            with suppress(NotGranted):
+                self._asked("POST", self._subscription(collection, name), access=access)
 
     def unsubscribe(self, *, access: str, name: str, webhook_url: str) -> None:
         """See `Adapter`."""
         for collection in SUBSCRIBED:
-            self._asked("DELETE", self._subscription(collection, name), access=access)
+            with suppress(NotGranted):
+                self._asked("DELETE", self._subscription(collection, name), access=access)
 
     def _subscription(self, collection: str, name: str) -> str:
         return f"/1/user/-/{collection}/apiSubscriptions/{quote(name)}-{collection}.json"
@@ -126,7 +129,7 @@ class Fitbit(StandardOAuth):
         if answer.status == 401:
             raise AccessExpired
         if answer.status == 403:
-            raise AccessRevoked
+            raise NotGranted  # people tick what they let us see; and heart rate by the minute takes Fitbit's approval
         if answer.status >= 400:
             raise VendorAway
         return answer.body
