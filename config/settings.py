@@ -274,6 +274,8 @@ SPECTACULAR_SETTINGS = {
         "StreamEnum": "contexts.health.api.readings.METRIC_NAMES",
         "BandStatusEnum": ["normal", "attention", "critical"],
         "AlertStateEnum": "contexts.health.models.Alert.State",
+        "DataImportStateEnum": "contexts.health.imports.models.DataImport.State",
+        "ImportedFileOutcomeEnum": "contexts.health.imports.models.ImportedFile.Outcome",
         "AlertReasonEnum": "contexts.health.models.CLOSED_BECAUSE",
         "GroupPlaceStateEnum": "contexts.workout.models.GroupPlace.State",
         "AnalysisStateEnum": ["ready", "waiting"],

@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -46,11 +47,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path not in slow)
 
 
+PARTS = {"tests/contracts/test_schemathesis.py": 12, "tests/workout/test_recordings_samples.py": 4}
+"""Files that would be a worker's whole life: their tests have nothing in common, so they are handed out in parts."""
+
+
 class ByWorld(LoadFileScheduling):
     """`pytest -n`: a file's tests stay together, and so do all journeys, which share one running platform."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "journeys" if nodeid.startswith("tests/journeys/") else super()._split_scope(nodeid)
+        path = super()._split_scope(nodeid)
+        if path.startswith("tests/journeys/"):
+            return "journeys"
+        return f"{path} {zlib.crc32(nodeid.encode()) % PARTS[path]}" if path in PARTS else path
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByWorld:
@@ -312,6 +320,24 @@ def _empty_databases(self: TransactionTestCase) -> None:
 
 
 def _create_database(self: BaseDatabaseCreation, *args: Any, **options: Any) -> str:
+    """The first worker goes through the migrations; the next ones have a copy of what came of it."""
+    if OF_THE_SUITE not in os.environ:
+        return _migrate_database(self, *args, **options)
+    migrated = f"migrated_{self.connection.alias}"
+    with self._nodb_cursor() as maintenance:
+        maintenance.execute("SELECT pg_advisory_lock(hashtext(%s))", [migrated])
+        maintenance.execute("SELECT FROM pg_database WHERE datname = %s", [migrated])
+        if maintenance.fetchone() is not None:
+            self.connection.settings_dict["TEST"]["TEMPLATE"] = migrated
+            return _migrate_database(self, *args, **options)
+        name = _migrate_database(self, *args, **options)
+        self.connection.close()
+        self.connection.close_pool()
+        maintenance.execute(f'CREATE DATABASE "{migrated}" TEMPLATE "{name}"')
+        return name
+
+
+def _migrate_database(self: BaseDatabaseCreation, *args: Any, **options: Any) -> str:
     """Django goes through all migrations for each database; those of apps that live elsewhere need only be noted."""
     alias = self.connection.alias
     elsewhere = {app.label: None for app in apps.get_app_configs() if not router.allow_migrate(alias, app.label)}

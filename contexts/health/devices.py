@@ -79,8 +79,8 @@ def save_device(device: Device) -> tuple[Device, str]:
 
 
 def worn(user_id: UUID) -> QuerySet[Device]:
-    """A person's devices, without those that nobody wears: their own entries, and their accounts at vendors."""
-    return Device.objects.filter(user_id=user_id).exclude(kind__in=rules.SOURCES)
+    """A person's devices, without the sources of their own entries, of imports, and of their accounts at vendors."""
+    return Device.objects.filter(user_id=user_id).exclude(kind__in=rules.NOT_WORN)
 
 
 def own_device(*, device_id: UUID, by: UUID, locked: bool = False) -> Device:

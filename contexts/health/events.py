@@ -61,7 +61,7 @@ class HealthMetricRecorded(DomainEvent, key="user_id"):
 
 @dataclass(frozen=True, kw_only=True)
 class HealthMetricWithdrawn(DomainEvent, key="user_id"):
-    """`count` readings of a batch are there no more: their person, or the vendor that told them, says otherwise."""
+    """Readings of a batch are there no more: an entry was changed or deleted, a phone or a vendor corrected some."""
 
     batch_id: UUID
     user_id: UUID

@@ -51,10 +51,10 @@ def batches_have_a_device() -> str:
 
 @invariant("health", "H7", "No reading is from the future, or from long before its device was connected")
 def readings_are_of_their_time() -> str:
-    """A batch's span bounds its readings, so batches suffice. People and vendors may tell what was long ago."""
+    """A batch's span bounds its readings, so batches suffice. Entries, imports and vendors tell of long ago."""
     ahead = rules.CLOCK_AHEAD.total_seconds()
     before = rules.RECORDED_BEFORE.total_seconds()
-    not_worn = ", ".join(f"'{kind}'" for kind in rules.SOURCES)
+    not_worn = ", ".join(f"'{kind}'" for kind in rules.NOT_WORN)
     return f"""
         SELECT batch_id FROM health_batch JOIN health_device ON number = device_number
         WHERE last_at > recorded_at + interval '{ahead} seconds'
@@ -88,6 +88,21 @@ def entries_have_their_readings() -> str:
             JOIN health_reading AS reading ON device_number = number WHERE kind = '{rules.OWN_SOURCE}'
         ) AS reading USING (user_id, stream, time, sequence)
         WHERE entry.entry_id IS NULL OR reading.time IS NULL OR entry.value <> reading.value
+    """
+
+
+@invariant("health", "HE-2b", "A phone's sample has its readings, and one that was taken back has none")
+def samples_have_their_readings() -> str:
+    """Found as a deletion would find them."""
+    return """
+        SELECT sample.device_number, sample_id FROM health_phonesample AS sample
+        CROSS JOIN LATERAL (
+            SELECT count(*) AS stored FROM health_reading AS reading
+            WHERE reading.device_number = sample.device_number AND reading.sequence = sample.sequence
+              AND reading.stream IN (SELECT jsonb_array_elements_text(sample.streams)::smallint)
+              AND reading.time BETWEEN sample.first_at AND sample.last_at
+        ) AS found
+        WHERE (stored = 0) = (withdrawn_at IS NULL)
     """
 
 

@@ -6,6 +6,9 @@ from django.db import models
 from timescale.db.models.fields import TimescaleDateTimeField
 
 from contexts.health import rules
+from contexts.health.imports.models import DataImport as DataImport
+from contexts.health.imports.models import ImportedFile as ImportedFile
+from contexts.health.imports.models import PhoneSample as PhoneSample
 from kernel.access import CONNECTION_LASTS, MFA_IS_RECENT
 from kernel.models import uuid7
 
@@ -24,7 +27,8 @@ class Status(models.TextChoices):
 class Device(models.Model):
     """A device that belongs to one person for good; handed on, it is connected anew and is another row.
 
-    A person's own entries come from a device too, of the kind `rules.OWN_SOURCE`, whose secret nobody has.
+    A person's own entries come from a device too, of the kind `rules.OWN_SOURCE`, whose secret nobody has; what is
+    imported, from one for each `rules.Origin`.
 
     Readings name it by its `number`, four bytes instead of sixteen.
     """
@@ -66,6 +70,11 @@ class Device(models.Model):
             ),
             models.UniqueConstraint(
                 fields=["user_id"], condition=models.Q(kind=rules.OWN_SOURCE), name="health_device_one_own_source"
+            ),
+            models.UniqueConstraint(
+                fields=["user_id", "kind"],
+                condition=models.Q(kind__in=rules.ORIGINS),
+                name="health_device_one_of_an_origin",
             ),
             models.UniqueConstraint(
                 fields=["handover_digest"],

@@ -6,6 +6,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.timezone import now
 
+from contexts.health.imports import uploads
 from contexts.health.integrations import connecting
 from contexts.health.models import (
     Access,
@@ -16,12 +17,15 @@ from contexts.health.models import (
     Calibration,
     Certification,
     Connection,
+    DataImport,
     Device,
     EmergencyContact,
     Enrolment,
     Entry,
     EntryVersion,
+    ImportedFile,
     NormVersion,
+    PhoneSample,
     Portion,
     Posted,
     Reading,
@@ -46,6 +50,9 @@ DATA: Data = {
     SourceOrder: Owned(by="user_id"),
     Batch: Owned(by=_of_own_devices),
     Reading: Owned(by=_of_own_devices),
+    PhoneSample: Owned(by=_of_own_devices),
+    ImportedFile: Owned(by="source__user_id"),
+    DataImport: Owned(by="user_id"),
     EntryVersion: Owned(by="user_id"),
     Entry: Owned(by="user_id"),
     Calibration: Owned(by=_of_own_devices),
@@ -65,12 +72,19 @@ DATA: Data = {
 
 
 def before_erasing(user_id: UUID) -> None:
-    """Let devices, accounts and codes go first: from here on nothing can be added to what is being erased."""
+    """Let devices, accounts, codes and imports go first: from here on nothing is added to what is being erased."""
     connecting.let_go_of_everything(user_id, at=now())
     _let_go_of_devices(user_id)
 
 
 @unit_of_work("health")
 def _let_go_of_devices(user_id: UUID) -> None:
+    unfinished = DataImport.objects.filter(user_id=user_id, state__in=DataImport.UNFINISHED)
+    unfinished.update(state=DataImport.State.REFUSED, refusal_code=uploads.CANCELLED, claim=None)
     Enrolment.objects.filter(user_id=user_id).delete()
     Device.objects.filter(user_id=user_id, revoked_at=None).update(revoked_at=Now())
+
+
+def folders(user_id: UUID) -> list[str]:
+    """Where a person's uploads lie until they are read."""
+    return [uploads.folder_of(user_id)]

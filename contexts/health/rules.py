@@ -21,11 +21,48 @@ OWN_SOURCE = "own_entries"
 INTEGRATION = "integration"
 """The kind of device that stands for an account at a vendor: what it measured is told by the vendor."""
 
-SOURCES = (OWN_SOURCE, INTEGRATION)
-"""Kinds that nobody wears: they sign nothing, are not handed on, and may tell of what was long ago."""
+
+class Origin(StrEnum):
+    """Where readings are imported from; also the kind of the device that stands for it."""
+
+    APPLE_HEALTH = "apple_health"
+    HEALTH_CONNECT = "health_connect"
+    APPLE_EXPORT = "apple_export"
+    GOOGLE_TAKEOUT = "google_takeout"
+    FITBIT_EXPORT = "fitbit_export"
+    GARMIN_EXPORT = "garmin_export"
+
+
+ORIGINS = [origin.value for origin in Origin]
+NOT_WORN = [OWN_SOURCE, INTEGRATION, *ORIGINS]
+"""Kinds of devices that stand for a source of readings and are no things; nobody has their secret."""
 
 EARLIEST_ENTRY = datetime(1900, 1, 1, tzinfo=UTC)
-"""A person may enter what was measured long ago."""
+"""A person may enter what was measured long ago, and import it."""
+
+MAX_PHONE_SAMPLES = 5_000
+"""Samples or records, and deletions, in one request of a phone."""
+
+MAX_PHONE_READINGS = 50_000
+"""In all records of one request of a phone."""
+
+MAX_UPLOAD_BYTES = 4_000_000_000
+"""Of an export as it is uploaded."""
+
+PART_BYTES = (1_048_576, 8_388_608)
+"""The least and the most bytes of a part of an upload; the last one may be smaller."""
+
+MAX_OPEN_IMPORTS = 3
+"""Imports of a person that are not finished."""
+
+MAX_FILE_RECORDS = 30_000_000
+"""Of one file of an import; ten years of a watch are about a third of it."""
+
+UPLOAD_DELETED_WITHIN = timedelta(minutes=5)
+"""How long after the end of an import its upload may still be there; then it is looked for."""
+
+UPLOAD_WAITS = timedelta(days=7)
+"""How long an upload may rest before it is given up."""
 
 MAX_BATCH = 5_000
 """Readings in one request."""
@@ -227,7 +264,7 @@ SAME_TIME: dict[Aggregation, timedelta] = {
 }
 """Readings of two sources nearer than this are taken to be of the same: the one whose word goes first is shown."""
 
-SOURCE_RANKS: dict[str, int] = {INTEGRATION: 1, DeviceKind.PHONE: 2, OWN_SOURCE: 3}
+SOURCE_RANKS: dict[str, int] = {INTEGRATION: 1, DeviceKind.PHONE: 2, **dict.fromkeys(ORIGINS, 2), OWN_SOURCE: 3}
 """Whose word goes first where a person has not said: the lowest. What is not here is a device of their own: 0."""
 
 MAX_SOURCES_ORDERED = 100

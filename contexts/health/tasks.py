@@ -1,12 +1,14 @@
 """What health does by the clock."""
 
 from typing import Any
+from uuid import UUID
 
 from celery import shared_task
 from django.db import connections
 from django.utils.timezone import now
 
 from contexts.health import alerting, calibrating, enrolling, escalating, responding, watching
+from contexts.health.imports import reading, uploads
 from contexts.health.integrations import connecting, fetching, planning, receiving
 from contexts.health.models import Alert, Reading
 from kernel.databases import alias_of
@@ -70,6 +72,31 @@ def tidy_integrations() -> None:
     receiving.forget_posted(at=now())
 
 
+@shared_task(acks_late=True, ignore_result=True)
+def read_import(import_id: str) -> None:
+    """Read an uploaded export for a slice of time; what is left goes to the end of the queue."""
+    if reading.read_slice(import_id=UUID(import_id), at=now()):
+        read_import.delay(import_id)
+
+
+@shared_task(ignore_result=True)
+def wake_unfinished_imports() -> int:
+    """Every 30 s: send another wake-up for imports whose last one, or whose worker, was lost."""
+    waiting = reading.unfinished(at=now())
+    for import_id in waiting:
+        read_import.delay(str(import_id))
+    return len(waiting)
+
+
+@shared_task(ignore_result=True)
+def forget_abandoned_uploads() -> None:
+    """Hourly: uploads nobody goes on with are given up; what is still stored of finished ones is deleted."""
+    while uploads.forget_abandoned(at=now()):
+        pass
+    for import_id in uploads.undeleted(at=now()):
+        uploads.delete_upload(import_id=import_id)
+
+
 EVERY = {
     fetch_from_vendors: 20.0,
     plan_pulls: 60.0,
@@ -79,4 +106,6 @@ EVERY = {
     forget_unused_codes: 3_600.0,
     attend_to_alerts: 10.0,
     close_silent_alerts: 60.0,
+    wake_unfinished_imports: 30.0,
+    forget_abandoned_uploads: 3_600.0,
 }

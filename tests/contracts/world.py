@@ -25,6 +25,7 @@ from tests.contracts import accounts, connections
 from tests.contracts.alerts import Alerts
 from tests.contracts.bookings import Bookings
 from tests.contracts.exchange import Exchange
+from tests.contracts.health_imports import HealthImports
 from tests.contracts.integrations import Integrations
 from tests.contracts.measurements import Measurements
 from tests.contracts.places import WITH_PLACES, Places
@@ -148,6 +149,8 @@ class World:
             return ours
         if ours := self.measurements.id_for(name, operation_id):
             return ours
+        if ours := self.health_imports.id_for(name, operation_id):
+            return ours
         if name == "session_id":
             return self.ended if operation_id == "show_session_streams" else self.session
         if name == "import_id":
@@ -198,6 +201,7 @@ class World:
             "connection_id": self.integrations.connection_id,
             "alert_id": self.alerts.alert_id,
             "rule_id": self.alerts.rule_id,
+            "data_import_id": self.health_imports.data_import_id,
             "certification_id": self.measurements.certification_id,
             "booking_id": self.bookings.booking_id,
             "ticket_id": self.bookings.ticket_id,
@@ -244,6 +248,11 @@ class World:
     def integrations(self) -> Integrations:
         """Anna's accounts at vendors."""
         return Integrations(self)
+
+    @cached_property
+    def health_imports(self) -> HealthImports:
+        """What Anna has exported elsewhere."""
+        return HealthImports(self)
 
     @cached_property
     def measurements(self) -> Measurements:
@@ -357,6 +366,7 @@ def right_call(world: World, operation_id: str) -> dict[str, Any]:
         | world.places.calls()
         | world.exchange.calls()
         | world.measurements.calls()
+        | world.health_imports.calls()
         | world.alerts.calls()
         | world.integrations.calls()
         | calls

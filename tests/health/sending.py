@@ -22,6 +22,7 @@ django.setup()
 
 from django.conf import settings  # noqa: E402
 from django.core.management import call_command  # noqa: E402
+from django.db import close_old_connections  # noqa: E402
 from django.test import Client  # noqa: E402
 
 from contexts.health.devices import add_device  # noqa: E402
@@ -51,6 +52,7 @@ def main(log: Path, stop: Path) -> None:
 
 def attempt(strap: Strap, body: bytes) -> Any:
     """One signed POST, as a client sees it: an error of the server is an answer too."""
+    close_old_connections()  # as before each request of a server; the test client keeps a broken one for ever
     client = Client(raise_request_exception=False)
     header = {"Authorization": strap.authorization(body)}
     return client.post(READINGS, data=body, content_type="application/json", headers=header)

@@ -20,7 +20,7 @@ gpxpy = pytest.importorskip("gpxpy")
 
 REPOSITORY = Path(__file__).parents[2]
 FOLDER = Path(os.environ.get("STAYER_SAMPLES", REPOSITORY.parent / "shared" / "samples"))
-SLOW_FOR_THE_ORACLE = 250_000
+SLOW_FOR_THE_ORACLE = 100_000
 """Bytes; the oracle reads some twenty thousand messages a second."""
 
 MILLISECOND = timedelta(milliseconds=1)

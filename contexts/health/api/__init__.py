@@ -6,13 +6,18 @@ from contexts.health.api import (
     devices,
     enrolments,
     entries,
+    imports,
     integrations,
     judging,
     metrics,
     papers,
+    phones,
     readings,
 )
 
-SUBJECTS = (devices, enrolments, papers, readings, metrics, entries, judging, alerts, alert_rules, integrations)
+SUBJECTS = (
+    *(devices, enrolments, papers, readings, metrics, entries, judging, alerts, alert_rules, phones, imports),
+    integrations,
+)
 
 urlpatterns = [route for subject in SUBJECTS for route in subject.urlpatterns]

@@ -26,7 +26,7 @@ from contexts.workout.plans import dated
 from contexts.workout.series import streams
 from contexts.workout.series.columns import Columns
 from contexts.workout.sessions import history, parts
-from kernel.databases import unit_of_work
+from kernel.databases import try_gate, unit_of_work
 from kernel.errors import NotFound
 
 A_ROUND: Final = 200
@@ -49,10 +49,16 @@ def due() -> list[UUID]:
 
 
 def analyse(*, session_id: UUID, at: datetime) -> bool:
-    """Analyse one session if that is due; whether it was. Long work, done before the transaction opens.
+    """Analyse one session if that is due and nobody is at it; whether it was.
 
     Without an athlete of whom anything is known there is nothing to analyse with.
     """
+    with try_gate("workout", "analyse", session_id) as ours:
+        return ours and _analyse(session_id=session_id, at=at)
+
+
+def _analyse(*, session_id: UUID, at: datetime) -> bool:
+    """Long work, done before the transaction opens."""
     session = TrainingSession.objects.filter(pk=session_id).exclude(analysis_due="").first()
     if session is None or session.ended_at is None:
         return False

@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -220,9 +221,32 @@ def read_many_bounded(
     *,
     limits: Limits = Limits(),  # noqa: B008 (frozen)
 ) -> Iterator[Reading | Unreadable]:
-    """Each file's reading or refusal, in order; none shares another's fate."""
-    for data, filename in files:
-        try:
-            yield read_bounded(data, filename=filename, limits=limits)
-        except Unreadable as reason:
-            yield reason
+    """Each file's reading or refusal, in order; none shares another's fate.
+
+    The next file is being read while the caller is at work on this one. What getting the next one raises is raised
+    when this one is done with.
+    """
+    coming, trouble = iter(files), None
+    with ThreadPoolExecutor(1) as readers_hand:
+        asked: Future[Reading | Unreadable] | None = None
+        while True:
+            file = None
+            try:
+                file = next(coming, None)
+            except OSError as lost:
+                trouble = lost
+            following = file and readers_hand.submit(_outcome, *file, limits)
+            if asked is not None:
+                yield asked.result()
+            if trouble is not None:
+                raise trouble
+            if following is None:
+                return
+            asked = following
+
+
+def _outcome(data: bytes, filename: str, limits: Limits) -> Reading | Unreadable:
+    try:
+        return read_bounded(data, filename=filename, limits=limits)
+    except Unreadable as reason:
+        return reason

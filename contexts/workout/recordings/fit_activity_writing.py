@@ -1,13 +1,14 @@
 """Writes an activity as a FIT file that any program reads.
 
-FIT carries rows to the second, places to a centimetre, the device's name, sums, laps, lengths of a pool and sets. It
-cannot carry titles, notes, feelings, gear, media, pauses or how hard a set was; beat-to-beat intervals are left out.
+FIT carries rows and pauses to the second, places to a centimetre, the device's name, sums, laps, lengths of a pool
+and sets. It cannot carry titles, notes, feelings, gear, media or how hard a set was; beat-to-beat intervals are left
+out.
 """
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypeAlias
 
 from . import fit_parts
 from . import fit_profile as profile
@@ -41,9 +42,11 @@ def write(activity: RecordedActivity) -> bytes | None:
     elapsed = round((activity.ended_at - start).total_seconds(), 3)
     writer = FitWriter()
     _file_id(writer, activity, start)
-    for at, fields in _records(activity):
-        writer.write(profile.RECORD, [Field(profile.TIMESTAMP, Base.UINT32, fit_time(at)), *fields])
     shift = (activity.started_at - start).total_seconds()
+    for at, message, fields in sorted(
+        [*_records(activity), *_timer(activity, start, shift)], key=lambda each: each[0]
+    ):
+        writer.write(message, [Field(profile.TIMESTAMP, Base.UINT32, fit_time(at)), *fields])
     for lap in activity.laps:
         _lap(writer, lap, start, shift)
     fit_parts.write_lengths(writer, activity.pool, start, shift)
@@ -79,7 +82,24 @@ def _scaled(value: float | None, scale: float, offset: float = 0.0, most: int = 
     return raw if raw is not None and 0 <= raw <= most else None
 
 
-def _records(activity: RecordedActivity) -> list[tuple[datetime, list[Field]]]:
+Timed: TypeAlias = tuple[datetime, int, list[Field]]
+"""When, the number of its message, and the fields beside the timestamp."""
+
+
+def _timer(activity: RecordedActivity, start: datetime, shift: float) -> list[Timed]:
+    """The events that stop and start the timer, by the athlete's hand and by itself."""
+    events = []
+    spans = [(span, profile.BY_HAND) for span in activity.pauses]
+    spans += [(span, profile.BY_ITSELF) for span in activity.auto_pauses]
+    for span, trigger in sorted(spans):
+        for at_s, kind in zip(span, (profile.TIMER_STOPS_ALL, profile.TIMER_STARTS), strict=True):
+            fields = [Field(0, Base.ENUM, profile.TIMER_EVENT), Field(1, Base.ENUM, kind)]
+            at = start + timedelta(seconds=int(at_s + shift))
+            events.append((at, profile.EVENT, [*fields, Field(3, Base.UINT32, trigger)]))
+    return events
+
+
+def _records(activity: RecordedActivity) -> list[Timed]:
     streams = activity.streams
     on_foot = activity.sport in ("running", "walking")
     columns = {name: plain(getattr(streams, name)) for name in CARRIED if getattr(streams, name) is not None}
@@ -89,7 +109,8 @@ def _records(activity: RecordedActivity) -> list[tuple[datetime, list[Field]]]:
         raw = [field for name, value in row.items() for field in _fields(name, value, legs=1 + on_foot)]
         fields = [field for field in raw if field.value is not None]
         if fields:
-            records.append(((activity.started_at + timedelta(seconds=offset)).replace(microsecond=0), fields))
+            at = (activity.started_at + timedelta(seconds=offset)).replace(microsecond=0)
+            records.append((at, profile.RECORD, fields))
     return records
 
 

@@ -176,9 +176,10 @@ FILE_TYPES = {
 
 TIMER_EVENT = 0
 TIMER_STARTS = 0
-TIMER_STOPS = (1, 4, 8, 9)
-BY_ITSELF = 1
-"""What a timer event's data say where the device stopped by itself; zero is the athlete's hand."""
+TIMER_STOPS_ALL = 4
+TIMER_STOPS = (1, TIMER_STOPS_ALL, 8, 9)
+BY_HAND, BY_ITSELF = 0, 1
+"""What a timer event's data say of who stopped it: the athlete or the device."""
 
 TRANSITION = 3
 

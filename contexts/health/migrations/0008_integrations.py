@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('health', '0006_norms_and_alerts'),
+        ('health', '0007_imports_of_health_data'),
     ]
 
     operations = [
