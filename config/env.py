@@ -92,6 +92,17 @@ def with_secret(known: dict[str, str]) -> dict[str, str]:
     return {"label": found["name"]} | found
 
 
+def vendor(known: dict[str, str]) -> dict[str, str]:
+    """A vendor with its secrets, each of which may stand in a variable of its own: `client_secret_env`."""
+    found = {name: value for name, value in known.items() if not name.endswith("_env")}
+    for secret in ("client_secret", "webhook_secret", "verify_code"):
+        if variable := known.get(f"{secret}_env"):
+            found[secret] = text(variable)
+    if missing := {"name", "client_id", "client_secret"} - set(found):
+        raise Misconfigured(f"A vendor in INTEGRATIONS lacks {', '.join(sorted(missing))}.")
+    return found
+
+
 def database_url(name: str) -> DatabaseUrl:
     """`postgresql://user:password@host:port/prefix`; `?host=/socket/folder` for a Unix socket."""
     url = urlsplit(text(name))

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from config import env
+from contexts.health import catalogue as health_catalogue
 from contexts.health import rules as health_rules
 from contexts.identity import rules as identity_rules
 
@@ -226,6 +227,12 @@ STRIPE_API_BASE = env.text("STRIPE_API_BASE", "https://api.stripe.com")
 STRIPE_API_KEY = env.text("STRIPE_API_KEY", "")
 STRIPE_WEBHOOK_SECRET = env.text("STRIPE_WEBHOOK_SECRET", "")
 
+# --- Integrations: vendors whose clouds hold readings -------------------------------------------------------------
+
+INTEGRATIONS = [env.vendor(known) for known in env.objects("INTEGRATIONS")]
+"""`[{"name", "client_id", "client_secret" or "client_secret_env", …}]`; contexts/health/README.md has it in full."""
+INTEGRATIONS_BACKFILL_DAYS = env.number("INTEGRATIONS_BACKFILL_DAYS", 90)
+
 # --- API --------------------------------------------------------------------------------------------------------
 
 REST_FRAMEWORK = {
@@ -262,7 +269,8 @@ SPECTACULAR_SETTINGS = {
         "RoomKindEnum": "contexts.social.models.Room.Kind",
         "DeviceStatusEnum": "contexts.health.models.Status",
         "DeviceKindEnum": list(health_rules.DeviceKind),
-        "MetricKindEnum": "contexts.health.catalogue.Kind",
+        "MetricKindEnum": list(health_catalogue.Kind),
+        "ConnectionStateEnum": "contexts.health.models.Connection.State",
         "StreamEnum": "contexts.health.api.readings.METRIC_NAMES",
         "BandStatusEnum": ["normal", "attention", "critical"],
         "AlertStateEnum": "contexts.health.models.Alert.State",

@@ -79,7 +79,7 @@ def save_device(device: Device) -> tuple[Device, str]:
 
 
 def worn(user_id: UUID) -> QuerySet[Device]:
-    """A person's devices, without the sources of their own entries and of imports."""
+    """A person's devices, without the sources of their own entries, of imports, and of their accounts at vendors."""
     return Device.objects.filter(user_id=user_id).exclude(kind__in=rules.NOT_WORN)
 
 

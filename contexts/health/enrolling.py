@@ -8,7 +8,7 @@ from uuid import UUID
 from django.utils.crypto import salted_hmac
 
 from contexts.health import rules
-from contexts.health.devices import ConsentRequired, TooManyDevices, add_device
+from contexts.health.devices import ConsentRequired, TooManyDevices, add_device, worn
 from contexts.health.models import Device, Enrolment
 from contexts.identity import services as identity
 from kernel.access import RateLimit
@@ -41,7 +41,7 @@ def begin_enrolment(*, name: str, kind: str, by: UUID, at: datetime) -> Code:
 
 @unit_of_work("health")
 def _write_down(*, name: str, kind: str, by: UUID, at: datetime) -> Code:
-    if Device.objects.filter(user_id=by, revoked_at=None).count() >= rules.MAX_DEVICES:
+    if worn(by).filter(revoked_at=None).count() >= rules.MAX_DEVICES:
         raise TooManyDevices
     code = "".join(secrets.choice(rules.CODE_ALPHABET) for _ in range(rules.CODE_LENGTH))
     expires_at = at + rules.CODE_LASTS

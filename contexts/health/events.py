@@ -61,7 +61,7 @@ class HealthMetricRecorded(DomainEvent, key="user_id"):
 
 @dataclass(frozen=True, kw_only=True)
 class HealthMetricWithdrawn(DomainEvent, key="user_id"):
-    """Readings of a batch are not there any more: an entry was changed or deleted, or a phone took samples back."""
+    """Readings of a batch are there no more: an entry was changed or deleted, a phone or a vendor corrected some."""
 
     batch_id: UUID
     user_id: UUID
@@ -70,6 +70,34 @@ class HealthMetricWithdrawn(DomainEvent, key="user_id"):
     first_at: datetime
     last_at: datetime
     count: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class IntegrationConnected(DomainEvent, key="user_id"):
+    """A person's account at a vendor is connected; what it brings are readings of this device."""
+
+    connection_id: UUID
+    user_id: UUID
+    vendor: str
+    device_id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
+class IntegrationNeedsReconnect(DomainEvent, key="user_id"):
+    """The vendor lets us in no more: nothing comes until the person has connected their account anew."""
+
+    connection_id: UUID
+    user_id: UUID
+    vendor: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class IntegrationDisconnected(DomainEvent, key="user_id"):
+    """A person's account at a vendor is not connected any more; what it has brought stays."""
+
+    connection_id: UUID
+    user_id: UUID
+    vendor: str
 
 
 @dataclass(frozen=True, kw_only=True)

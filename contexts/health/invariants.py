@@ -53,7 +53,7 @@ def batches_have_a_device() -> str:
 
 @invariant("health", "H7", "No reading is from the future, or from long before its device was connected")
 def readings_are_of_their_time() -> str:
-    """A batch's span bounds its readings, so batches suffice. People may enter and import what was long ago."""
+    """A batch's span bounds its readings, so batches suffice. Entries, imports and vendors tell of long ago."""
     ahead = rules.CLOCK_AHEAD.total_seconds()
     before = rules.RECORDED_BEFORE.total_seconds()
     not_worn = ", ".join(f"'{kind}'" for kind in rules.NOT_WORN)
@@ -61,6 +61,21 @@ def readings_are_of_their_time() -> str:
         SELECT batch_id FROM health_batch JOIN health_device ON number = device_number
         WHERE last_at > recorded_at + interval '{ahead} seconds'
            OR (kind NOT IN ({not_worn}) AND first_at < connected_at - interval '{before} seconds')
+    """
+
+
+@invariant(
+    "health", "HE-3", "A connection's source is its person's, takes nothing once it has ended, keeps no tokens"
+)
+def connections_have_their_sources() -> str:
+    """Tokens of one that has ended are kept while we try to give them back, for a day."""
+    return f"""
+        SELECT connection_id, state FROM health_connection AS connection
+        LEFT JOIN health_device AS source ON number = device_number
+        WHERE number IS NULL OR source.user_id <> connection.user_id OR kind <> '{rules.INTEGRATION}'
+           OR (state = 'disconnected') <> (revoked_at IS NOT NULL)
+           OR (state = 'needs_reconnect' AND sealed_tokens IS NOT NULL)
+           OR (state = 'disconnected' AND sealed_tokens IS NOT NULL AND revoke_until < now() - interval '1 day')
     """
 
 

@@ -18,6 +18,7 @@ from contexts.health.calibrating import curves_of
 from contexts.health.catalogue import METRICS
 from contexts.health.columns import microseconds_of
 from contexts.health.events import MedicalDataRead
+from contexts.health.integrations.priorities import by_priority
 from contexts.health.models import Access, Batch, Device, Reading
 from contexts.health.rules import Stream
 from kernel.access import MfaRequired, Principal
@@ -41,7 +42,7 @@ class Point:
 def heart_rate_of(
     *, user_id: UUID, since: datetime, until: datetime, bucket: str, by: Principal, at: datetime
 ) -> list[Point]:
-    """The person's heart rate from `since` to before `until`, quarantined readings left out.
+    """The person's heart rate from `since` to before `until`, quarantined readings left out, by their sources' order.
 
     The look is written down before anything is shown. Raises `InvalidInput` for a range that is empty or has more
     buckets than `rules.MAX_POINTS`.
@@ -59,8 +60,9 @@ def heart_rate_of(
     note_access(subject_id=user_id, stream=Stream.heart_rate, since=since, until=until, by=by, at=at)
     numbers = _devices_of(user_id)
     value = curves_of(numbers, [Stream.heart_rate]).expression()
+    rows = _readings_of(numbers, [Stream.heart_rate], since=since, until=until)
     points = (
-        _readings_of(numbers, [Stream.heart_rate], since=since, until=until)
+        by_priority(rows, user_id=user_id, numbers=numbers, stream=Stream.heart_rate, since=since, until=until)
         .values(bucket=TimeBucket("time", width))
         .annotate(avg=Avg(value), min=Min(value), max=Max(value), count=Count("*"))
         .order_by("bucket")
@@ -175,11 +177,13 @@ class SeriesOf:
 def readings_of(
     *, user_id: UUID, stream: Stream, since: datetime, until: datetime, by: Principal, at: datetime
 ) -> QuerySet[Reading]:
-    """The rows behind a person's look at one metric; the look is written down before."""
+    """The rows behind a person's look at one metric, by their sources' order; the look is written down before."""
     if until <= since:
         raise InvalidInput("The range ends before it begins.", field="to", code="range_empty")
     note_access(subject_id=user_id, stream=stream, since=since, until=until, by=by, at=at)
-    return _readings_of(_devices_of(user_id), [stream], since=since, until=until)
+    numbers = _devices_of(user_id)
+    rows = _readings_of(numbers, [stream], since=since, until=until)
+    return by_priority(rows, user_id=user_id, numbers=numbers, stream=stream, since=since, until=until)
 
 
 def as_measured(rows: Iterable[Reading], device_numbers: Iterable[int], streams: list[Stream]) -> list[Measured]:

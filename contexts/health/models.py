@@ -451,3 +451,10 @@ class Access(models.Model):
                 name="health_access_had_recent_mfa",
             )
         ]
+
+
+# At the end: a package beside this module holds them, and Django looks for models here.
+from contexts.health.integrations.models import Connection as Connection  # noqa: E402
+from contexts.health.integrations.models import Portion as Portion  # noqa: E402
+from contexts.health.integrations.models import Posted as Posted  # noqa: E402
+from contexts.health.integrations.models import SourceOrder as SourceOrder  # noqa: E402

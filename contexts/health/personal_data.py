@@ -4,8 +4,10 @@ from uuid import UUID
 
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils.timezone import now
 
 from contexts.health.imports import uploads
+from contexts.health.integrations import connecting
 from contexts.health.models import (
     Access,
     Alert,
@@ -14,6 +16,7 @@ from contexts.health.models import (
     Batch,
     Calibration,
     Certification,
+    Connection,
     DataImport,
     Device,
     EmergencyContact,
@@ -23,7 +26,10 @@ from contexts.health.models import (
     ImportedFile,
     NormVersion,
     PhoneSample,
+    Portion,
+    Posted,
     Reading,
+    SourceOrder,
 )
 from kernel.databases import unit_of_work
 from kernel.personal_data import Data, Keep, NotPersonal, Owned
@@ -33,7 +39,15 @@ def _of_own_devices(user_id: UUID) -> Q:
     return Q(device_number__in=Device.objects.filter(user_id=user_id).values("number"))
 
 
+def _of_own_connections(user_id: UUID) -> Q:
+    return Q(connection_id__in=Connection.objects.filter(user_id=user_id).values("connection_id"))
+
+
 DATA: Data = {
+    Posted: Owned(by=_of_own_connections, leave_out=("sealed_body",)),
+    Portion: Owned(by=_of_own_connections, leave_out=("callback_digest", "page")),
+    Connection: Owned(by="user_id", leave_out=("sealed_tokens", "tokens_version")),
+    SourceOrder: Owned(by="user_id"),
     Batch: Owned(by=_of_own_devices),
     Reading: Owned(by=_of_own_devices),
     PhoneSample: Owned(by=_of_own_devices),
@@ -57,9 +71,14 @@ DATA: Data = {
 }
 
 
-@unit_of_work("health")
 def before_erasing(user_id: UUID) -> None:
-    """Let devices, codes and imports go first: from here on nothing can be added to what is being erased."""
+    """Let devices, accounts, codes and imports go first: from here on nothing is added to what is being erased."""
+    connecting.let_go_of_everything(user_id, at=now())
+    _let_go_of_devices(user_id)
+
+
+@unit_of_work("health")
+def _let_go_of_devices(user_id: UUID) -> None:
     unfinished = DataImport.objects.filter(user_id=user_id, state__in=DataImport.UNFINISHED)
     unfinished.update(state=DataImport.State.REFUSED, refusal_code=uploads.CANCELLED, claim=None)
     Enrolment.objects.filter(user_id=user_id).delete()

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from contexts.health.catalogue import METRICS
+from contexts.health.catalogue import METRICS, Aggregation
 from contexts.health.catalogue import Stream as Stream
 
 PURPOSE = "health_processing"
@@ -18,6 +18,9 @@ MAX_DEVICES = 20
 OWN_SOURCE = "own_entries"
 """The kind of device that stands for a person's own entries."""
 
+INTEGRATION = "integration"
+"""The kind of device that stands for an account at a vendor: what it measured is told by the vendor."""
+
 
 class Origin(StrEnum):
     """Where readings are imported from; also the kind of the device that stands for it."""
@@ -31,7 +34,7 @@ class Origin(StrEnum):
 
 
 ORIGINS = [origin.value for origin in Origin]
-NOT_WORN = [OWN_SOURCE, *ORIGINS]
+NOT_WORN = [OWN_SOURCE, INTEGRATION, *ORIGINS]
 """Kinds of devices that stand for a source of readings and are no things; nobody has their secret."""
 
 EARLIEST_ENTRY = datetime(1900, 1, 1, tzinfo=UTC)
@@ -226,6 +229,48 @@ ANOMALIES_WITHIN = timedelta(days=31)
 
 MAX_ANOMALY_READINGS = 20_000
 """The most readings that are looked through at once."""
+
+CONNECTING_LASTS = timedelta(minutes=10)
+"""How long somebody may be away at a vendor to let us in."""
+
+PULL_EVERY = timedelta(minutes=15)
+"""How often a vendor that can be asked is asked, give or take a tenth."""
+
+SUBSCRIBE_AGAIN = timedelta(hours=1)
+"""How long we leave it at asking, where a vendor would not take our address for its pings."""
+
+FETCH_LEASE = timedelta(minutes=5)
+"""How long a worker may be silent before somebody else takes what it was fetching."""
+
+FETCH_AGAIN, FETCH_AGAIN_AT_MOST = timedelta(minutes=1), timedelta(hours=1)
+"""When a vendor that was away is asked again: doubling from the one to the other."""
+
+WITHOUT_CONSENT_AGAIN = timedelta(hours=1)
+"""When to look again whether there is consent; given again, it is looked at once."""
+
+CALLBACK_WITHIN = timedelta(hours=1)
+"""How long a vendor may take to post what it was asked for, before it is asked again."""
+
+POSTED_KEPT = timedelta(days=1)
+"""How long the id of what a vendor has posted is known; its signature is good for five minutes."""
+
+REVOKED_WITHIN = timedelta(days=1)
+"""How long we try to give tokens back to a vendor that does not answer, before they are just forgotten."""
+
+LONGEST_PING = timedelta(days=31)
+"""The longest span that one ping makes us ask for."""
+
+SAME_TIME: dict[Aggregation, timedelta] = {
+    Aggregation.MEAN: timedelta(minutes=1),
+    Aggregation.LAST: timedelta(minutes=5),
+    Aggregation.SUM: timedelta(minutes=15),
+}
+"""Readings of two sources nearer than this are taken to be of the same: the one whose word goes first is shown."""
+
+SOURCE_RANKS: dict[str, int] = {INTEGRATION: 1, DeviceKind.PHONE: 2, **dict.fromkeys(ORIGINS, 2), OWN_SOURCE: 3}
+"""Whose word goes first where a person has not said: the lowest. What is not here is a device of their own: 0."""
+
+MAX_SOURCES_ORDERED = 100
 
 
 def earliest(*, connected_at: datetime, received_at: datetime | None = None) -> datetime:

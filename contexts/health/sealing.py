@@ -10,6 +10,7 @@ from django.conf import settings
 
 SECRET_BYTES = 32
 NONCE_BYTES = 12
+DEVICE_SECRET = "health_device.sealed_secret"  # noqa: S105  (a column)
 VERSION = b"\x01"
 """Written before each sealed secret, so that the key or the cipher can change later."""
 
@@ -21,14 +22,24 @@ def new_secret() -> bytes:
 
 def seal(secret: bytes, *, device_id: UUID) -> bytes:
     """The secret as it may be stored; a row copied to another device does not open there."""
-    nonce = os.urandom(NONCE_BYTES)
-    return VERSION + nonce + _cipher().encrypt(nonce, secret, _bound_to(device_id))
+    return seal_in(DEVICE_SECRET, secret, of=device_id)
 
 
 def unseal(sealed: bytes, *, device_id: UUID) -> bytes:
     """The secret inside; raises `cryptography.exceptions.InvalidTag` if key, device or bytes are not the same."""
+    return unseal_in(DEVICE_SECRET, sealed, of=device_id)
+
+
+def seal_in(column: str, content: bytes, *, of: UUID) -> bytes:
+    """What belongs into a column of the row of this id; it opens in no other row or column."""
+    nonce = os.urandom(NONCE_BYTES)
+    return VERSION + nonce + _cipher().encrypt(nonce, content, _bound_to(column, of))
+
+
+def unseal_in(column: str, sealed: bytes, *, of: UUID) -> bytes:
+    """What `seal_in` was given; raises `InvalidTag` if anything is not the same."""
     nonce, sealed_part = sealed[1 : 1 + NONCE_BYTES], sealed[1 + NONCE_BYTES :]
-    return _cipher().decrypt(nonce, sealed_part, _bound_to(device_id))
+    return _cipher().decrypt(nonce, sealed_part, _bound_to(column, of))
 
 
 def encoded(secret: bytes) -> str:
@@ -36,8 +47,8 @@ def encoded(secret: bytes) -> str:
     return base64.urlsafe_b64encode(secret).rstrip(b"=").decode()
 
 
-def _bound_to(device_id: UUID) -> bytes:
-    return b"health_device.sealed_secret:" + device_id.bytes
+def _bound_to(column: str, row: UUID) -> bytes:
+    return f"{column}:".encode() + row.bytes
 
 
 @cache

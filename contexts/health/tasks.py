@@ -9,6 +9,7 @@ from django.utils.timezone import now
 
 from contexts.health import alerting, calibrating, enrolling, escalating, responding, watching
 from contexts.health.imports import reading, uploads
+from contexts.health.integrations import connecting, fetching, planning, receiving
 from contexts.health.models import Alert, Reading
 from kernel.databases import alias_of
 from kernel.timescale.partitions import make_months
@@ -51,6 +52,26 @@ def close_silent_alerts() -> None:
         alerting.close_silent(user_id=user_id, watched=watching.rules_for(user_id=user_id), at=now())
 
 
+@shared_task(ignore_result=True)
+def fetch_from_vendors() -> None:
+    """When something is to be fetched, and every 20 s: what vendors have posted is stored, what is due is fetched."""
+    receiving.store_posted()
+    fetching.fetch_due()
+
+
+@shared_task(ignore_result=True)
+def plan_pulls() -> None:
+    """Every minute: those vendors are asked whose time it is (each about every 15 minutes)."""
+    planning.plan_due_pulls(at=now())
+
+
+@shared_task(ignore_result=True)
+def tidy_integrations() -> None:
+    """Hourly: tokens are given back where the vendor did not answer, ids of what was posted are forgotten."""
+    connecting.give_back_later(at=now())
+    receiving.forget_posted(at=now())
+
+
 @shared_task(acks_late=True, ignore_result=True)
 def read_import(import_id: str) -> None:
     """Read an uploaded export for a slice of time; what is left goes to the end of the queue."""
@@ -77,6 +98,9 @@ def forget_abandoned_uploads() -> None:
 
 
 EVERY = {
+    fetch_from_vendors: 20.0,
+    plan_pulls: 60.0,
+    tidy_integrations: 3_600.0,
     make_months_for_readings: 86_400.0,
     tell_due_calibrations: 3_600.0,
     forget_unused_codes: 3_600.0,

@@ -26,6 +26,7 @@ from tests.contracts.alerts import Alerts
 from tests.contracts.bookings import Bookings
 from tests.contracts.exchange import Exchange
 from tests.contracts.health_imports import HealthImports
+from tests.contracts.integrations import Integrations
 from tests.contracts.measurements import Measurements
 from tests.contracts.places import WITH_PLACES, Places
 from tests.contracts.plans import Plans
@@ -142,6 +143,8 @@ class World:
             return "0"
         if ours := self.exchange.id_for(name, operation_id):
             return ours
+        if ours := self.integrations.id_for(name, operation_id):
+            return ours
         if ours := self.alerts.id_for(name, operation_id):
             return ours
         if ours := self.measurements.id_for(name, operation_id):
@@ -195,6 +198,7 @@ class World:
             "export_id": self.export_id,
             "account_id": self.account_id,
             "entry_id": self.measurements.entry_id,
+            "connection_id": self.integrations.connection_id,
             "alert_id": self.alerts.alert_id,
             "rule_id": self.alerts.rule_id,
             "data_import_id": self.health_imports.data_import_id,
@@ -239,6 +243,11 @@ class World:
     def alerts(self) -> Alerts:
         """What Anna is alerted to."""
         return Alerts(self)
+
+    @cached_property
+    def integrations(self) -> Integrations:
+        """Anna's accounts at vendors."""
+        return Integrations(self)
 
     @cached_property
     def health_imports(self) -> HealthImports:
@@ -359,6 +368,7 @@ def right_call(world: World, operation_id: str) -> dict[str, Any]:
         | world.measurements.calls()
         | world.health_imports.calls()
         | world.alerts.calls()
+        | world.integrations.calls()
         | calls
     )
     return known.get(operation_id, dict)()

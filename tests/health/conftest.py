@@ -16,6 +16,7 @@ from django.test import Client
 
 from contexts.health import admission, devices, reviewing
 from tests.conftest import Api, Person, agree
+from tests.health.integrating import anna, fitbit, glucometers, no_worker, withings  # noqa: F401  (fixtures)
 from tests.identity.conftest import App
 
 HEALTH = "/api/v1/health"

@@ -8,6 +8,7 @@ from contexts.health.api import (
     enrolments,
     entries,
     imports,
+    integrations,
     judging,
     metrics,
     papers,
@@ -17,7 +18,7 @@ from contexts.health.api import (
 
 SUBJECTS = (
     *(devices, enrolments, bridging, papers, readings, metrics, entries, judging, alerts, alert_rules),
-    *(phones, imports),
+    *(phones, imports, integrations),
 )
 
 urlpatterns = [route for subject in SUBJECTS for route in subject.urlpatterns]

@@ -1,0 +1,121 @@
+"""Whose word goes first: where two sources tell the same metric of nearly the same time, one of them is shown.
+
+Nothing is deleted by it and nothing stored: the rule is applied when readings are shown, to those who have more than
+one source of a metric in the range, and so follows at once what a person says of their sources' order. A reading is
+left out where a source that goes before has one within `rules.SAME_TIME`; sources of one rank do not hide each other.
+Alerts and neighbours see every reading, whoever it is from.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from uuid import UUID
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from contexts.health import rules
+from contexts.health.catalogue import METRICS, Kind
+from contexts.health.models import Device, Reading, SourceOrder
+from contexts.health.rules import Stream
+from kernel.databases import unit_of_work
+from kernel.errors import NotFound
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """What readings come from."""
+
+    number: int
+    device_id: UUID
+    name: str
+    kind: str
+
+
+def by_priority(
+    rows: QuerySet[Reading],
+    *,
+    user_id: UUID,
+    numbers: Sequence[int],
+    stream: Stream,
+    since: datetime,
+    until: datetime,
+) -> QuerySet[Reading]:
+    """Of a person's readings of one metric those whose source goes first at their time."""
+    if len(numbers) < 2:
+        return rows
+    levels = _levels(user_id, stream, since=since, until=until)
+    if len(levels) < 2:
+        return rows
+    near = rules.SAME_TIME[METRICS[stream].aggregation]
+    shown, before = Q(device_number__in=levels[0]), list(levels[0])
+    for level in levels[1:]:
+        nearer = Reading.objects.filter(
+            device_number__in=list(before),
+            stream=stream,
+            time__gt=OuterRef("time") - near,
+            time__lt=OuterRef("time") + near,
+            quarantined=False,
+        )
+        shown |= Q(device_number__in=level) & ~Q(Exists(nearer))
+        before += level
+    return rows.filter(shown)
+
+
+def _levels(user_id: UUID, stream: Stream, *, since: datetime, until: datetime) -> list[list[int]]:
+    """The sources that have a reading in the range, those of one rank together, the first rank first.
+
+    One look into the primary key for each device a person has.
+    """
+    near = rules.SAME_TIME[METRICS[stream].aggregation]
+    readings = Reading.objects.filter(
+        device_number=OuterRef("number"),
+        stream=stream,
+        time__gt=since - near,
+        time__lt=until + near,
+        quarantined=False,
+    )
+    found = Device.objects.filter(Exists(readings), user_id=user_id).values_list("number", "kind")
+    sources = {number: rules.SOURCE_RANKS.get(kind, 0) for number, kind in found}
+    if len(sources) < 2:
+        return [list(sources)]
+    own = (
+        SourceOrder.objects.filter(user_id=user_id, kind=METRICS[stream].kind)
+        .values_list("numbers", flat=True)
+        .first()
+    )
+    said = {number: place - len(own or ()) for place, number in enumerate(own or ())}
+
+    def rank(number: int) -> int:
+        return said.get(number, sources[number])
+
+    return [list(level) for _, level in groupby(sorted(sources, key=rank), key=rank)]
+
+
+def sources_of(user_id: UUID) -> list[Source]:
+    """What a person's readings come from, or came, in the order of whoever has said nothing."""
+    found = [
+        Source(number=device.number, device_id=device.device_id, name=device.name, kind=device.kind)
+        for device in Device.objects.filter(user_id=user_id).order_by("number")
+    ]
+    return sorted(found, key=lambda source: rules.SOURCE_RANKS.get(source.kind, 0))
+
+
+def orders_of(user_id: UUID) -> dict[Kind, list[int]]:
+    """What a person has said of their sources' order, by the kind of metric."""
+    return {Kind(row.kind): row.numbers for row in SourceOrder.objects.filter(user_id=user_id)}
+
+
+@unit_of_work("health")
+def set_order(*, kind: Kind, device_ids: Sequence[UUID], by: UUID) -> None:
+    """Say whose word goes first for metrics of a kind; sources that are not named come after, as usual.
+
+    Naming none, a person says nothing any more. Raises `NotFound` for what is no source of theirs.
+    """
+    numbers = {source.device_id: source.number for source in sources_of(by)}
+    if not set(device_ids) <= set(numbers):
+        raise NotFound
+    SourceOrder.objects.filter(user_id=by, kind=kind).delete()
+    if device_ids:
+        ordered = [numbers[device_id] for device_id in dict.fromkeys(device_ids)]
+        SourceOrder.objects.create(user_id=by, kind=kind, numbers=ordered)
