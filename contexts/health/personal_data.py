@@ -5,6 +5,7 @@ from uuid import UUID
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from contexts.health.archive import keeping, tending
 from contexts.health.models import (
     Access,
     Alert,
@@ -13,6 +14,8 @@ from contexts.health.models import (
     Batch,
     Calibration,
     Certification,
+    ColdFile,
+    DataKey,
     Device,
     EmergencyContact,
     Enrolment,
@@ -22,7 +25,7 @@ from contexts.health.models import (
     Reading,
 )
 from kernel.databases import unit_of_work
-from kernel.personal_data import Data, Keep, NotPersonal, Owned
+from kernel.personal_data import Data, Keep, NotPersonal, Owned, Through
 
 
 def _of_own_devices(user_id: UUID) -> Q:
@@ -31,7 +34,9 @@ def _of_own_devices(user_id: UUID) -> Q:
 
 DATA: Data = {
     Batch: Owned(by=_of_own_devices),
-    Reading: Owned(by=_of_own_devices),
+    Reading: Owned(by=_of_own_devices, elsewhere=tending.rows_of),
+    ColdFile: Owned(by="user_id", erase=Through(tending.erase_files), leave_out=("object_key",)),
+    DataKey: Owned(by="user_id", leave_out=("sealed_key",)),
     EntryVersion: Owned(by="user_id"),
     Entry: Owned(by="user_id"),
     Calibration: Owned(by=_of_own_devices),
@@ -52,6 +57,7 @@ DATA: Data = {
 
 @unit_of_work("health")
 def before_erasing(user_id: UUID) -> None:
-    """Let devices and codes go first: from here on nothing can be added to what is being erased."""
+    """Let devices, codes and the key of cold files go first: nothing is added any more, nor read from those."""
+    keeping.destroy_key(user_id)
     Enrolment.objects.filter(user_id=user_id).delete()
     Device.objects.filter(user_id=user_id, revoked_at=None).update(revoked_at=Now())

@@ -1,4 +1,4 @@
-"""Device secrets at rest: AES-256-GCM under `FIELD_KEY`, bound to the device they belong to."""
+"""Secrets at rest: AES-256-GCM under `FIELD_KEY`, bound to what they belong to: a device, a person's cold files."""
 
 import base64
 import os
@@ -21,14 +21,27 @@ def new_secret() -> bytes:
 
 def seal(secret: bytes, *, device_id: UUID) -> bytes:
     """The secret as it may be stored; a row copied to another device does not open there."""
-    nonce = os.urandom(NONCE_BYTES)
-    return VERSION + nonce + _cipher().encrypt(nonce, secret, _bound_to(device_id))
+    return seal_bound(secret, bound_to=_bound_to(device_id))
 
 
 def unseal(sealed: bytes, *, device_id: UUID) -> bytes:
     """The secret inside; raises `cryptography.exceptions.InvalidTag` if key, device or bytes are not the same."""
+    return unseal_bound(sealed, bound_to=_bound_to(device_id))
+
+
+def seal_bound(secret: bytes, *, bound_to: bytes, cipher: AESGCM | None = None) -> bytes:
+    """The bytes as they may be stored; they open only where they are said to be bound to the same again.
+
+    Under `FIELD_KEY`, or under the key of another cipher.
+    """
+    nonce = os.urandom(NONCE_BYTES)
+    return VERSION + nonce + (cipher or _cipher()).encrypt(nonce, secret, bound_to)
+
+
+def unseal_bound(sealed: bytes, *, bound_to: bytes, cipher: AESGCM | None = None) -> bytes:
+    """What `seal_bound` was given; raises `cryptography.exceptions.InvalidTag` as `unseal`."""
     nonce, sealed_part = sealed[1 : 1 + NONCE_BYTES], sealed[1 + NONCE_BYTES :]
-    return _cipher().decrypt(nonce, sealed_part, _bound_to(device_id))
+    return (cipher or _cipher()).decrypt(nonce, sealed_part, bound_to)
 
 
 def encoded(secret: bytes) -> str:

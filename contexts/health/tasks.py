@@ -3,10 +3,12 @@
 from typing import Any
 
 from celery import shared_task
+from django.conf import settings
 from django.db import connections
 from django.utils.timezone import now
 
 from contexts.health import alerting, calibrating, enrolling, escalating, responding, watching
+from contexts.health.archive import moving, tending
 from contexts.health.models import Alert, Reading
 from kernel.databases import alias_of
 from kernel.timescale.partitions import make_months
@@ -49,10 +51,18 @@ def close_silent_alerts() -> None:
         alerting.close_silent(user_id=user_id, watched=watching.rules_for(user_id=user_id), at=now())
 
 
+@shared_task(ignore_result=True)
+def move_old_readings() -> None:
+    """Daily: readings of old months become cold files, and what nobody needs of those is swept away."""
+    moving.move_old(at=now(), months=settings.COLD_AFTER_MONTHS)
+    tending.sweep(at=now())
+
+
 EVERY = {
     make_months_for_readings: 86_400.0,
     tell_due_calibrations: 3_600.0,
     forget_unused_codes: 3_600.0,
     attend_to_alerts: 10.0,
     close_silent_alerts: 60.0,
+    move_old_readings: 86_400.0,
 }
