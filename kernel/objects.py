@@ -27,6 +27,7 @@ KEY: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9.
 COMING: Final = ".coming"
 """How the name of a file ends that was being written when its process died."""
 
+KEYS_A_LIST = 1_000
 CONNECT_WITHIN_S, READ_WITHIN_S, TRIES = 3, 30, 3
 NOT_THERE: Final = {"NoSuchKey", "404", "NotFound"}
 
@@ -90,9 +91,7 @@ class Folder:
     def get(self, key: str) -> bytes:
         """See `ObjectStore`."""
         path = self._path(key)
-        if not self.root.is_dir():
-            log.error("the folder of cold files is not there")
-            raise StoreUnavailable
+        self._require()
         with _of_the_disk():
             try:
                 return path.read_bytes()
@@ -102,6 +101,7 @@ class Folder:
     def delete(self, key: str) -> None:
         """See `ObjectStore`; folders that are empty then go too: their names say whose they were."""
         path = self._path(key)
+        self._require()
         with _of_the_disk():
             path.unlink(missing_ok=True)
         for folder in path.parents:
@@ -120,6 +120,12 @@ class Folder:
                 if key.startswith(prefix) and path.is_file():
                     known = path.stat()
                     yield Listed(key, known.st_size, datetime.fromtimestamp(known.st_mtime, tz=UTC))
+
+    def _require(self) -> None:
+        """A folder that is not there, its disk not mounted, says nothing about what was in it."""
+        if not self.root.is_dir():
+            log.error("the folder of cold files is not there")
+            raise StoreUnavailable
 
     def _path(self, key: str) -> Path:
         return self.root / checked(key)
@@ -175,7 +181,9 @@ class Bucket:
         """See `ObjectStore`."""
         after: dict[str, str] = {}
         while True:
-            page = self._call(self._client.list_objects_v2, Prefix=f"{self._prefix}{prefix}", **after)
+            page = self._call(
+                self._client.list_objects_v2, Prefix=f"{self._prefix}{prefix}", MaxKeys=KEYS_A_LIST, **after
+            )
             for found in page.get("Contents", ()):
                 key = found["Key"].removeprefix(self._prefix)
                 yield Listed(key, found["Size"], found["LastModified"])

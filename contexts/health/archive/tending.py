@@ -131,7 +131,8 @@ def erase_files(user_id: UUID) -> int:
     with try_gate("health", keeping.GATE, user_id) as is_free:
         if not is_free:
             raise TryAgain
-        keys = [each.key for each in store().listed(keeping.folder_of(user_id))]
+        known = ColdFile.objects.filter(user_id=user_id).values_list("object_key", flat=True)
+        keys = {*known, *(each.key for each in store().listed(keeping.folder_of(user_id)))}
         for key in keys:
             store().delete(key)
         return len(keys) + _forget_all(user_id)
