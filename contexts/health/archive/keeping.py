@@ -29,7 +29,7 @@ ROOT: Final = "health/"
 
 
 class ColdReadingsDamaged(Refused):
-    """Readings of this time lie in a file that is not as it was stored; its operators have been told."""
+    """Readings of this time lie in a file that is not as it was stored; the operators have been told."""
 
     status = 503
 
