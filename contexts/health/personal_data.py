@@ -5,7 +5,7 @@ from uuid import UUID
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from contexts.health.archive import keeping, tending
+from contexts.health.archive import keeping, payloads, tending
 from contexts.health.models import (
     Access,
     Alert,
@@ -35,7 +35,12 @@ def _of_own_devices(user_id: UUID) -> Q:
 DATA: Data = {
     Batch: Owned(by=_of_own_devices),
     Reading: Owned(by=_of_own_devices, elsewhere=tending.rows_of),
-    ColdFile: Owned(by="user_id", erase=Through(tending.erase_files), leave_out=("object_key",)),
+    ColdFile: Owned(
+        by="user_id",
+        erase=Through(tending.erase_files),
+        leave_out=("object_key",),
+        elsewhere=payloads.rows_of,
+    ),
     DataKey: Owned(by="user_id", leave_out=("sealed_key",)),
     EntryVersion: Owned(by="user_id"),
     Entry: Owned(by="user_id"),
@@ -61,3 +66,10 @@ def before_erasing(user_id: UUID) -> None:
     keeping.destroy_key(user_id)
     Enrolment.objects.filter(user_id=user_id).delete()
     Device.objects.filter(user_id=user_id, revoked_at=None).update(revoked_at=Now())
+
+
+def after_erasing(user_id: UUID) -> None:
+    """Bodies of requests that were being collected meanwhile: with their device gone, no more can follow."""
+    keeping.destroy_key(user_id)
+    while tending.erase_files(user_id):
+        pass

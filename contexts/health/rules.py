@@ -191,6 +191,9 @@ SUPERSEDED_KEPT = timedelta(days=1)
 """How long a cold file stays when another has taken its place: whoever has begun to read it ends in peace. An object
 nobody knows is left alone as long: its file may be about to be written down."""
 
+FORGOTTEN_AT_ONCE = 10_000
+"""Objects of old request bodies that one run removes."""
+
 
 def earliest(*, connected_at: datetime, received_at: datetime | None = None) -> datetime:
     """The earliest instant at which it may have measured its owner: what it measured on another is not theirs."""

@@ -8,7 +8,7 @@ from django.db import connections
 from django.utils.timezone import now
 
 from contexts.health import alerting, calibrating, enrolling, escalating, responding, watching
-from contexts.health.archive import moving, tending
+from contexts.health.archive import moving, payloads, tending
 from contexts.health.models import Alert, Reading
 from kernel.databases import alias_of
 from kernel.timescale.partitions import make_months
@@ -55,7 +55,14 @@ def close_silent_alerts() -> None:
 def move_old_readings() -> None:
     """Daily: readings of old months become cold files, and what nobody needs of those is swept away."""
     moving.move_old(at=now(), months=settings.COLD_AFTER_MONTHS)
+    payloads.forget_old(at=now())
     tending.sweep(at=now())
+
+
+@shared_task(ignore_result=True)
+def collect_payloads() -> None:
+    """Hourly: request bodies that were kept go to the cold store."""
+    payloads.collect(at=now())
 
 
 EVERY = {
@@ -65,4 +72,5 @@ EVERY = {
     attend_to_alerts: 10.0,
     close_silent_alerts: 60.0,
     move_old_readings: 86_400.0,
+    collect_payloads: 3_600.0,
 }

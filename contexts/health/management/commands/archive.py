@@ -9,12 +9,12 @@ from django.db.models import Count, Sum
 from django.utils.timezone import now
 
 from contexts.health import rules
-from contexts.health.archive import moving, tending
+from contexts.health.archive import moving, payloads, tending
 from contexts.health.archive.models import ColdFile
 
 
 class Command(BaseCommand):
-    """`status`, `move`, `sweep`, `verify`."""
+    """`status`, `move`, `collect`, `sweep`, `verify`."""
 
     help = "Look at the cold files of readings, move old months to them, remove what nobody needs, verify checksums."
 
@@ -29,14 +29,13 @@ class Command(BaseCommand):
             default=settings.COLD_AFTER_MONTHS,
             help=f"how long ago a month must have ended; at least {rules.COLD_AFTER_AT_LEAST}, 0 for none",
         )
+        jobs.add_parser("collect", help="bring request bodies that wait to the store now, as the hourly task does")
         jobs.add_parser("sweep", help="remove superseded files and objects nobody knows")
         jobs.add_parser("verify", help="read every file in full; exit code 1 if one is not as it was stored")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run the chosen sub-command."""
-        {"status": self._status, "move": self._move, "sweep": self._sweep, "verify": self._verify}[options["job"]](
-            options
-        )
+        getattr(self, f"_{options['job']}")(options)
 
     def _status(self, options: dict[str, Any]) -> None:
         rows = ColdFile.objects.values("kind", "state").order_by("kind", "state")
@@ -46,6 +45,9 @@ class Command(BaseCommand):
 
     def _move(self, options: dict[str, Any]) -> None:
         self.stdout.write(f"{moving.move_old(at=now(), months=options['months'])} readings moved")
+
+    def _collect(self, options: dict[str, Any]) -> None:
+        self.stdout.write(f"{payloads.collect(at=now())} request bodies stored")
 
     def _sweep(self, options: dict[str, Any]) -> None:
         superseded, orphans = tending.sweep(at=now())
