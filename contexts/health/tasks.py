@@ -13,6 +13,9 @@ from contexts.health.models import Alert, Reading
 from kernel.databases import alias_of
 from kernel.timescale.partitions import make_months
 
+MOVING_LASTS_S = 420.0
+"""Of the ten minutes a task has; the rest goes on the next day, or by `manage.py archive move`."""
+
 
 @shared_task(ignore_result=True)
 def make_months_for_readings() -> None:
@@ -54,7 +57,7 @@ def close_silent_alerts() -> None:
 @shared_task(ignore_result=True)
 def move_old_readings() -> None:
     """Daily: readings of old months become cold files, and what nobody needs of those is swept away."""
-    moving.move_old(at=now(), months=settings.COLD_AFTER_MONTHS)
+    moving.move_old(at=now(), months=settings.COLD_AFTER_MONTHS, within_s=MOVING_LASTS_S)
     payloads.forget_old(at=now())
     tending.sweep(at=now())
 

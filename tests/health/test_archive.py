@@ -21,6 +21,7 @@ from contexts.health.models import Batch, ColdFile, DataKey, Device, Reading
 from kernel import objects, personal_data
 from kernel.databases import gate_key
 from kernel.observability import invariants
+from kernel.traces import Seeker, traces_in_objects
 from tests.health.conftest import COMMITTED, HEALTH, Strap, reading, step_up
 from tests.kernel.buckets import BUCKET, serving
 
@@ -303,7 +304,10 @@ def test_id10_an_erasure_reaches_cold_files_and_every_copy_of_them(worn: Strap, 
     assert kept is not None
     copy = objects.store().get(kept.object_key)
     assert b"PAR1" not in copy
+    seeker = Seeker([str(user_id)])
+    assert len(list(traces_in_objects(seeker))) == 3
     personal_data.erase("health", user_id)
+    assert list(traces_in_objects(seeker)) == []
     assert list(objects.store().listed("")) == []
     assert [path for path in folder.rglob("*") if path.is_file()] == []
     assert (ColdFile.objects.count(), DataKey.objects.count(), Reading.objects.count()) == (0, 0, 0)
@@ -369,7 +373,7 @@ def test_he6_readings_without_their_key_are_found_by_the_invariant(worn: Strap):
 
 
 def test_he6_young_months_and_a_setting_of_never_move_nothing(worn: Strap):
-    assert moving.move_old(at=NOW, months=0) == 0
+    assert moving.move_old(at=NOW, months=0) == moving.move_old(at=NOW, months=2, within_s=-1) == 0
     count = Reading.objects.count()
     assert moving.move_old(at=NOW, months=1) == count  # taken as two: the last of them ended longer ago
     worn.send(beats(rules.cold_before(at=NOW, months=2), 3))

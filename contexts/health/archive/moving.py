@@ -10,6 +10,8 @@ A person's own entries stay where they can be changed.
 """
 
 import logging
+import math
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -61,17 +63,23 @@ class Copy:
             self.last_readings.setdefault(str(device), {})[str(stream)] = instant(last).isoformat()
 
 
-def move_old(*, at: datetime, months: int) -> int:
+def move_old(*, at: datetime, months: int, within_s: float = math.inf) -> int:
     """Move every month that ended so many months ago or earlier; returns how many readings went. 0 months: none."""
     if not months:
         return 0
-    return move_due(before=rules.cold_before(at=at, months=max(months, rules.COLD_AFTER_AT_LEAST)), at=at)
+    before = rules.cold_before(at=at, months=max(months, rules.COLD_AFTER_AT_LEAST))
+    return move_due(before=before, at=at, within_s=within_s)
 
 
-def move_due(*, before: datetime, at: datetime) -> int:
-    """Move every month that ended by then and has readings in the table. What fails is tried again next time."""
-    count = 0
+def move_due(*, before: datetime, at: datetime, within_s: float = math.inf) -> int:
+    """Move every month that ended by then and has readings in the table. What fails is tried again next time.
+
+    Once so many seconds are over no other month is begun.
+    """
+    count, end = 0, time.monotonic() + within_s
     for user_id, month in due(before=before):
+        if time.monotonic() > end:
+            break
         try:
             count += move_month(user_id=user_id, month=month, at=at)
         except keeping.Damaged as error:
