@@ -14,9 +14,7 @@ from kernel.traces import Seeker, traces_in_databases, traces_in_files, traces_i
 class Command(BaseCommand):
     """The proof of an erasure: whoever doubts it looks for what the person had written."""
 
-    help = (
-        "Look for words in every table, key of Redis, medium and cold object and, with --path, logs and other files."
-    )
+    help = "Look for words in every table, key of Redis, file and cold object and, with --path, other files."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Words are found in any case."""
