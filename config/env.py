@@ -103,6 +103,15 @@ def vendor(known: dict[str, str]) -> dict[str, str]:
     return found
 
 
+def cold_store(name: str) -> str:
+    """Nothing, `file:///folder`, or `s3://bucket/prefix`."""
+    value = text(name, "")
+    url = urlsplit(value)
+    if value and not (url.scheme == "s3" and url.netloc) and not (url.scheme == "file" and url.path.startswith("/")):
+        raise Misconfigured(f"{name} should look like s3://bucket/prefix or file:///folder.")
+    return value
+
+
 def database_url(name: str) -> DatabaseUrl:
     """`postgresql://user:password@host:port/prefix`; `?host=/socket/folder` for a Unix socket."""
     url = urlsplit(text(name))

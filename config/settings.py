@@ -107,6 +107,23 @@ STORAGES = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 
+# --- Cold files: what is too old or too large for a table, encrypted (kernel/objects.py) -------------------------
+
+COLD_STORE = env.cold_store("COLD_STORE")  # empty: a folder beside the media; file:///folder; s3://bucket/prefix
+S3_ENDPOINT_URL = env.text("S3_ENDPOINT_URL", "")  # empty: Amazon's
+S3_REGION = env.text("S3_REGION", "us-east-1")
+S3_ACCESS_KEY_ID = env.text("S3_ACCESS_KEY_ID", "")  # empty: as boto3 finds them (role of the machine, profile)
+S3_SECRET_ACCESS_KEY = env.text("S3_SECRET_ACCESS_KEY", "")
+COLD_AFTER_MONTHS = env.number("COLD_AFTER_MONTHS", 24)
+"""Readings of months that ended so long ago become cold files; 0: never."""
+PAYLOADS_KEPT_DAYS = env.number("PAYLOADS_KEPT_DAYS", 0)
+"""How long request bodies of devices are kept as they came; 0: not at all."""
+PAYLOAD_SPOOL = env.text(
+    "PAYLOAD_SPOOL", ""
+)  # where they wait, shared by web processes and workers; empty: MEDIA_ROOT
+if 0 < COLD_AFTER_MONTHS < health_rules.COLD_AFTER_AT_LEAST:
+    raise env.Misconfigured(f"COLD_AFTER_MONTHS is 0 or at least {health_rules.COLD_AFTER_AT_LEAST}.")
+
 # --- Databases: one per context in one cluster ------------------------------------------------------------------
 
 CLUSTER = env.database_url("DATABASE_URL")

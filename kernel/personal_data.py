@@ -9,9 +9,10 @@ Both functions may be killed at any moment and run again: an export is written a
 """
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
+from itertools import chain
 from types import ModuleType
 from typing import IO, Any, TypeAlias
 from uuid import UUID
@@ -71,6 +72,8 @@ class Owned:
     """Columns an export does not show: secrets, in whatever form."""
     shown: Callable[[dict[str, Any]], dict[str, Any]] | None = None
     """Makes what a person can read of a row; for columns that are encrypted at rest."""
+    elsewhere: Callable[[UUID], Iterable[dict[str, Any]]] | None = None
+    """More rows of the table that an export shows, which lie in another store."""
 
     def of(self, user_id: UUID) -> Q:
         """Which rows are this person's."""
@@ -170,7 +173,8 @@ def _export_table(model: type[Model], owned: Owned, alias: str, user_id: UUID, t
     found = rows_of(model, owned, alias, user_id).order_by("pk").values(*columns)
     count = 0
     with tempfile.TemporaryFile() as file:
-        for row in found.iterator(chunk_size=ROWS_A_READ):
+        more = owned.elsewhere(user_id) if owned.elsewhere else ()
+        for row in chain(found.iterator(chunk_size=ROWS_A_READ), more):
             file.write(encode_json(owned.shown(row) if owned.shown else row) + b"\n")
             count += 1
         if count:

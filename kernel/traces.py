@@ -17,6 +17,7 @@ from django.db import connections
 from psycopg import sql
 
 from kernel.databases import alias_of
+from kernel.objects import store
 
 CHUNK = 1 << 20
 KEYS_A_LOOK = 1_000
@@ -133,6 +134,14 @@ def traces_in_files(seeker: Seeker, places: Iterable[Path]) -> Iterator[Trace]:
                 words |= _found_in_file(seeker, path)
             for word in sorted(words):
                 yield Trace(word, f"file {path}")
+
+
+def traces_in_objects(seeker: Seeker) -> Iterator[Trace]:
+    """Every object of the cold store, by its key and its bytes. These are encrypted; whose they are is not."""
+    cold = store()
+    for each in cold.listed(""):
+        for word in sorted(seeker.found_in([each.key.encode(), b"\n", cold.get(each.key)])):
+            yield Trace(word, f"cold store, object {each.key}")
 
 
 def _found_in_file(seeker: Seeker, path: Path) -> set[str]:

@@ -18,7 +18,7 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 
 from contexts.health import broadcasting, rules
-from contexts.health.columns import microseconds_of
+from contexts.health.columns import instant, microseconds_of
 from contexts.health.episodes import Episode, Rule, episodes
 from contexts.health.events import MedicalAlertTriggered
 from contexts.health.measurements import SeriesOf
@@ -26,7 +26,6 @@ from contexts.health.models import Alert, EmergencyContact
 from contexts.health.rules import Stream
 from kernel.bus import publish
 from kernel.databases import unit_of_work
-from kernel.timescale.columns import EPOCH
 
 State, Reason = Alert.State, Alert.Reason
 
@@ -172,8 +171,3 @@ def _close(alert: Alert, reason: str, *, at: datetime) -> None:
     alert.ended_at = alert.ended_at or alert.last_at
     alert.save()
     broadcasting.tell(alert)
-
-
-def instant(microseconds: int) -> datetime:
-    """The instant so many microseconds after 2000."""
-    return EPOCH + timedelta(microseconds=microseconds)

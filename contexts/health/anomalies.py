@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from contexts.health import detecting, rules
-from contexts.health.alerting import instant
 from contexts.health.catalogue import METRICS, Stream
+from contexts.health.columns import instant
 from contexts.health.measurements import SeriesOf, note_access
 from kernel.access import Principal
 

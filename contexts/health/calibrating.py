@@ -15,9 +15,13 @@ from itertools import pairwise
 from typing import TypeAlias
 from uuid import UUID
 
+import numpy as np
 from django.db.models import Case, Expression, F, FloatField, Max, Q, Value, When
+from numpy.typing import NDArray
 
 from contexts.health import events, rules
+from contexts.health.archive.rows import Rows
+from contexts.health.columns import microseconds_of
 from contexts.health.devices import own_device
 from contexts.health.models import Calibration, Device
 from contexts.health.rules import Stream
@@ -83,6 +87,17 @@ class Curves:
             return value
         curve = self.at(device_number=device_number, stream=stream, time=time)
         return curve.corrected(value) if curve else value
+
+    def corrected_rows(self, rows: Rows) -> NDArray[np.float64]:
+        """As `corrected`, for readings as arrays."""
+        values: NDArray[np.float64] = rows["value"].copy()
+        for (number, stream), curves in self._curves.items():
+            own = (rows["device_number"] == number) & (rows["stream"] == stream)
+            for curve in curves:
+                good = np.flatnonzero(own & (rows["time"] >= microseconds_of(curve.valid_from)))
+                measured, places = np.unique(rows["value"][good], return_inverse=True)
+                values[good] = np.array([curve.corrected(value) for value in measured.tolist()])[places]
+        return values
 
     def expression(self) -> Expression | F:
         """A reading's value as it is to be read, for the database to compute."""

@@ -1,7 +1,7 @@
 """Readings column by column: told ones become stored ones, and those that cannot be are named by index and code."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 import numpy as np
@@ -56,6 +56,11 @@ class Told:
 def microseconds_of(time: datetime) -> int:
     """Since 2000."""
     return (time - EPOCH) // MICROSECOND
+
+
+def instant(microseconds: int) -> datetime:
+    """The instant so many microseconds after 2000."""
+    return EPOCH + timedelta(microseconds=microseconds)
 
 
 def _bounds(which: int) -> NDArray[np.float64]:

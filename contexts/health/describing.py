@@ -10,7 +10,7 @@ from django.db.models import Max
 
 from contexts.health import rules
 from contexts.health.devices import change_companions, forget, own_device
-from contexts.health.models import Batch, Calibration, Certification, Device, Reading
+from contexts.health.models import Batch, Calibration, Certification, ColdFile, Device, Reading
 from contexts.health.rules import Stream
 from kernel.databases import unit_of_work
 from kernel.errors import NotFound, Refused
@@ -84,11 +84,28 @@ def marker_of(device: Device) -> Marker:
         .values("stream")
         .annotate(last=Max("time"))
     )
+    last = {Stream(row["stream"]).name: row["last"] for row in rows}
     return Marker(
         sync_from=since,
-        last_readings={Stream(row["stream"]).name: row["last"] for row in rows},
+        last_readings=_later_of(_last_cold(device), last),
         calibration_due_at=device.calibration_due_at,
     )
+
+
+def _last_cold(device: Device) -> dict[str, datetime]:
+    """By stream, the last reading in cold files, as their manifest says."""
+    found: dict[str, datetime] = {}
+    files = ColdFile.objects.filter(
+        user_id=device.user_id, state=ColdFile.State.CURRENT, last_readings__has_key=str(device.number)
+    )
+    for told in files.values_list("last_readings", flat=True):
+        times = {Stream(int(number)).name: time for number, time in told[str(device.number)].items()}
+        found = _later_of(found, {name: datetime.fromisoformat(time) for name, time in times.items()})
+    return found
+
+
+def _later_of(one: dict[str, datetime], other: dict[str, datetime]) -> dict[str, datetime]:
+    return {name: max(times[name] for times in (one, other) if name in times) for name in {**one, **other}}
 
 
 def signs_of(device: Device) -> Signs:

@@ -17,6 +17,7 @@ from django.db import IntegrityError, connections
 
 from contexts.health import events, rules
 from contexts.health.admission import admitted
+from contexts.health.archive import payloads
 from contexts.health.columns import Columns, Rejection, names_of
 from contexts.health.decoding import decode, decode_columns
 from contexts.health.devices import ConsentRequired, DeviceLost, KnownDevice, look_again
@@ -99,6 +100,7 @@ def record_readings(*, body: bytes, by: KnownDevice, at: datetime, form: str = J
             inflated(body, encoding=encoding), earliest=by.earliest, latest=rules.latest(at=at)
         )
         accepted = store(columns=columns, by=by, at=at) if len(columns) else 0
+        payloads.note(body=body, device=by.number, at=at, form=form, encoding=encoding)
         return Receipt(accepted, len(columns) - accepted, rejected)
 
 

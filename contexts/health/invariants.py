@@ -9,16 +9,16 @@ from kernel.observability import invariant
 
 @invariant("health", "H1", "What a batch counted is there, reading by reading")
 def batches_are_complete() -> str:
-    """A batch row says how many readings were answered as accepted."""
+    """A batch row says how many readings were answered as accepted, and how many of them are in cold files."""
     streams = ", ".join(str(stream.value) for stream in rules.Stream)
     return f"""
-        SELECT batch_id, count, stored FROM health_batch AS batch
+        SELECT batch_id, count, stored, cold FROM health_batch AS batch
         CROSS JOIN LATERAL (
             SELECT count(*) AS stored FROM health_reading AS reading
             WHERE reading.device_number = batch.device_number AND reading.stream IN ({streams})
               AND reading.time BETWEEN batch.first_at AND batch.last_at AND reading.mark = batch.mark
         ) AS found
-        WHERE stored <> count
+        WHERE stored + cold <> count
     """
 
 
@@ -137,4 +137,21 @@ def nothing_is_recorded_without_consent() -> str:
     return f"""
         SELECT batch_id FROM health_batch JOIN health_device ON number = device_number
         WHERE recorded_at > suspended_at + interval '{rules.WITHDRAWN_WITHIN.total_seconds()} seconds'
+    """
+
+
+@invariant("health", "HE-6", "What cold files hold was taken from the table, and has its key")
+def cold_files_hold_what_was_moved() -> str:
+    """Not more than batches say has gone; a reading that was sent again counts in two batches."""
+    return """
+        SELECT file.user_id, sum(rows) AS held, min(gone.cold) AS gone
+        FROM health_coldfile AS file
+        LEFT JOIN (
+            SELECT user_id, sum(cold) AS cold FROM health_batch JOIN health_device ON number = device_number
+            GROUP BY user_id
+        ) AS gone USING (user_id)
+        LEFT JOIN health_datakey AS own_key ON own_key.user_id = file.user_id
+        WHERE kind = 'readings' AND state = 'current'
+        GROUP BY file.user_id
+        HAVING sum(rows) > coalesce(min(gone.cold), 0) OR bool_or(own_key.user_id IS NULL)
     """

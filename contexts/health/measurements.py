@@ -2,23 +2,22 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import numpy as np
 from django.db import connections
-from django.db.models import Avg, Count, Max, Min, QuerySet
 from numpy.typing import NDArray
-from timescale.db.models.expressions import TimeBucket
 
 from contexts.health import rules
+from contexts.health.archive import merging
 from contexts.health.calibrating import curves_of
 from contexts.health.catalogue import METRICS
 from contexts.health.columns import microseconds_of
 from contexts.health.events import MedicalDataRead
-from contexts.health.integrations.priorities import by_priority
+from contexts.health.integrations import priorities
 from contexts.health.models import Access, Batch, Device, Reading
 from contexts.health.rules import Stream
 from kernel.access import MfaRequired, Principal
@@ -58,17 +57,10 @@ def heart_rate_of(
             most=rules.MAX_POINTS,
         )
     note_access(subject_id=user_id, stream=Stream.heart_rate, since=since, until=until, by=by, at=at)
-    numbers = _devices_of(user_id)
-    value = curves_of(numbers, [Stream.heart_rate]).expression()
-    rows = _readings_of(numbers, [Stream.heart_rate], since=since, until=until)
-    points = (
-        by_priority(rows, user_id=user_id, numbers=numbers, stream=Stream.heart_rate, since=since, until=until)
-        .values(bucket=TimeBucket("time", width))
-        .annotate(avg=Avg(value), min=Min(value), max=Max(value), count=Count("*"))
-        .order_by("bucket")
-    )
+    wanted = _shown(user_id, Stream.heart_rate, since=since, until=until)
     return [
-        Point(time=p["bucket"], avg=round(p["avg"], 1), min=p["min"], max=p["max"], count=p["count"]) for p in points
+        Point(time=each.time, avg=round(each.avg, 1), min=each.min, max=each.max, count=each.count)
+        for each in merging.averages_of(wanted, width=width, curves=curves_of(wanted.devices, wanted.streams))
     ]
 
 
@@ -123,16 +115,16 @@ def readings_between(
     *, user_id: UUID, streams: list[Stream], since: datetime, until: datetime, limit: int
 ) -> list[Measured]:
     """A person's plausible readings in order of time, at most `limit`; go on from the last one's time for more."""
-    numbers = _devices_of(user_id)
-    found = _readings_of(numbers, streams, since=since, until=until)
-    return as_measured(found.order_by("time", "stream", "sequence")[:limit], numbers, streams)
+    wanted = _range(user_id, streams, since=since, until=until)
+    found = merging.rows_of(wanted, order=("time", "stream", "sequence", "device_number"), limit=limit)
+    return as_measured(found, wanted.devices, streams)
 
 
 def latest_of(*, user_id: UUID, stream: Stream, since: datetime, until: datetime) -> Measured | None:
-    """A person's newest plausible reading of a metric, or none."""
-    numbers = _devices_of(user_id)
-    found = _readings_of(numbers, [stream], since=since, until=until).order_by("-time", "-sequence")[:1]
-    return next(iter(as_measured(found, numbers, [stream])), None)
+    """A person's newest plausible reading of a metric, or none; of a time that is not in cold files yet."""
+    wanted = _range(user_id, [stream], since=since, until=until)
+    found = wanted.in_table().order_by("-time", "-sequence")[:1]
+    return next(iter(as_measured(found, wanted.devices, [stream])), None)
 
 
 class Series(NamedTuple):
@@ -146,19 +138,23 @@ class SeriesOf:
     """One metric of a person, all their devices together, calibrated; for those who go through many readings."""
 
     def __init__(self, user_id: UUID, stream: Stream) -> None:
+        self._user_id, self._stream = user_id, stream
         self._numbers = _devices_of(user_id)
-        self._stream = stream
-        self._value = curves_of(self._numbers, [stream]).expression()
+        self._curves = curves_of(self._numbers, [stream])
+        self._value = self._curves.expression()
 
     def between(self, since: datetime, until: datetime, *, limit: int | None = None) -> Series:
         """The readings from `since` up to and with `until`, at most `limit`, in one order always."""
-        rows = self._rows(since, until).order_by("time", "sequence", "device_number").values_list("time", "shown")
-        found = list(rows[:limit])
+        if merging.may_be_cold(since):
+            rows = merging.as_rows(merging.rows_of(self._range(since, until), limit=limit))
+            return Series(rows["time"], self._curves.corrected_rows(rows))
+        kept = self._rows(since, until).order_by(*merging.BY_TIME).values_list("time", "shown")
+        found = list(kept[:limit])
         times = np.fromiter((microseconds_of(time) for time, _ in found), np.int64, len(found))
         return Series(times, np.fromiter((value for _, value in found), np.float64, len(found)))
 
     def last_time(self, since: datetime, until: datetime, **where: float) -> datetime | None:
-        """When a value was last so (`shown__gte=90`)."""
+        """When a value was last so (`shown__gte=90`); of a time that is not in cold files yet, as `first_time`."""
         return self._edge(since, until, "-time", where)
 
     def first_time(self, since: datetime, until: datetime, **where: float) -> datetime | None:
@@ -169,21 +165,34 @@ class SeriesOf:
         return self._rows(since, until).filter(**where).order_by(order).values_list("time", flat=True).first()
 
     def _rows(self, since: datetime, until: datetime) -> Any:
-        just_after = until + timedelta(microseconds=1)
-        rows = _readings_of(self._numbers, [self._stream], since=since, until=just_after)
-        return rows.annotate(shown=self._value)
+        return self._range(since, until).in_table().annotate(shown=self._value)
+
+    def _range(self, since: datetime, until: datetime) -> merging.Range:
+        return merging.Range(
+            user_id=self._user_id,
+            devices=self._numbers,
+            streams=[self._stream],
+            since=since,
+            until=until + timedelta(microseconds=1),
+        )
 
 
 def readings_of(
-    *, user_id: UUID, stream: Stream, since: datetime, until: datetime, by: Principal, at: datetime
-) -> QuerySet[Reading]:
-    """The rows behind a person's look at one metric, by their sources' order; the look is written down before."""
+    *,
+    user_id: UUID,
+    stream: Stream,
+    since: datetime,
+    until: datetime,
+    after: merging.After | None,
+    limit: int,
+    by: Principal,
+    at: datetime,
+) -> list[Reading]:
+    """The first rows behind a person's look at one metric, after those known; the look is written down before."""
     if until <= since:
         raise InvalidInput("The range ends before it begins.", field="to", code="range_empty")
     note_access(subject_id=user_id, stream=stream, since=since, until=until, by=by, at=at)
-    numbers = _devices_of(user_id)
-    rows = _readings_of(numbers, [stream], since=since, until=until)
-    return by_priority(rows, user_id=user_id, numbers=numbers, stream=stream, since=since, until=until)
+    return merging.rows_of(_shown(user_id, stream, since=since, until=until), limit=limit, after=after)
 
 
 def as_measured(rows: Iterable[Reading], device_numbers: Iterable[int], streams: list[Stream]) -> list[Measured]:
@@ -225,6 +234,8 @@ def readings_of_batches(batch_ids: list[UUID]) -> dict[UUID, list[tuple[Stream, 
         for batch_id, number, stream, time, value, sequence in cursor:
             value = curves.corrected(device_number=number, stream=stream, time=time, value=value)
             found[batch_id].append((Stream(stream), time, value, sequence, number))
+    for batch_id, rows in merging.of_batches(batch_ids, curves=curves):
+        found[batch_id] = sorted({*found[batch_id], *rows}, key=lambda row: (row[1], row[0], row[3]))
     return dict(found)
 
 
@@ -245,9 +256,15 @@ def _devices_of(user_id: UUID) -> list[int]:
     return list(Device.objects.filter(user_id=user_id).values_list("number", flat=True))
 
 
-def _readings_of(
-    device_numbers: list[int], streams: list[Stream], *, since: datetime, until: datetime
-) -> QuerySet[Reading]:
-    return Reading.objects.filter(
-        device_number__in=device_numbers, stream__in=streams, time__gte=since, time__lt=until, quarantined=False
-    )
+def _range(user_id: UUID, streams: list[Stream], *, since: datetime, until: datetime) -> merging.Range:
+    return merging.Range(user_id=user_id, devices=_devices_of(user_id), streams=streams, since=since, until=until)
+
+
+def _shown(user_id: UUID, stream: Stream, *, since: datetime, until: datetime) -> merging.Range:
+    """Of a range those readings whose source goes first at their time."""
+    wanted = _range(user_id, [stream], since=since, until=until)
+    if len(wanted.devices) < 2:
+        return wanted
+    everywhere = merging.may_be_cold(since)
+    levels = priorities.levels_of(user_id, stream, since=since, until=until, everywhere=everywhere)
+    return replace(wanted, levels=levels)

@@ -6,6 +6,8 @@ from django.db import models
 from timescale.db.models.fields import TimescaleDateTimeField
 
 from contexts.health import rules
+from contexts.health.archive.models import ColdFile as ColdFile
+from contexts.health.archive.models import DataKey as DataKey
 from contexts.health.bridging.doubts import Doubt
 from contexts.health.imports.models import DataImport as DataImport
 from contexts.health.imports.models import ImportedFile as ImportedFile
@@ -136,6 +138,7 @@ class Batch(models.Model):
     first_at = models.DateTimeField()
     last_at = models.DateTimeField()
     count = models.IntegerField()
+    cold = models.IntegerField(db_default=0, help_text="How many of them have gone to cold files since.")
     recorded_at = models.DateTimeField()
 
     class Meta:

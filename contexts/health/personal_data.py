@@ -6,6 +6,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.timezone import now
 
+from contexts.health.archive import keeping, payloads, tending
 from contexts.health.imports import uploads
 from contexts.health.integrations import connecting
 from contexts.health.models import (
@@ -16,8 +17,10 @@ from contexts.health.models import (
     Batch,
     Calibration,
     Certification,
+    ColdFile,
     Connection,
     DataImport,
+    DataKey,
     Device,
     EmergencyContact,
     Enrolment,
@@ -32,7 +35,7 @@ from contexts.health.models import (
     SourceOrder,
 )
 from kernel.databases import unit_of_work
-from kernel.personal_data import Data, Keep, NotPersonal, Owned
+from kernel.personal_data import Data, Keep, NotPersonal, Owned, Through
 
 
 def _of_own_devices(user_id: UUID) -> Q:
@@ -49,10 +52,17 @@ DATA: Data = {
     Connection: Owned(by="user_id", leave_out=("sealed_tokens", "tokens_version")),
     SourceOrder: Owned(by="user_id"),
     Batch: Owned(by=_of_own_devices),
-    Reading: Owned(by=_of_own_devices),
+    Reading: Owned(by=_of_own_devices, elsewhere=tending.rows_of),
     PhoneSample: Owned(by=_of_own_devices),
     ImportedFile: Owned(by="source__user_id"),
     DataImport: Owned(by="user_id"),
+    ColdFile: Owned(
+        by="user_id",
+        erase=Through(tending.erase_files),
+        leave_out=("object_key",),
+        elsewhere=payloads.rows_of,
+    ),
+    DataKey: Owned(by="user_id", leave_out=("sealed_key",)),
     EntryVersion: Owned(by="user_id"),
     Entry: Owned(by="user_id"),
     Calibration: Owned(by=_of_own_devices),
@@ -72,13 +82,14 @@ DATA: Data = {
 
 
 def before_erasing(user_id: UUID) -> None:
-    """Let devices, accounts, codes and imports go first: from here on nothing is added to what is being erased."""
+    """Let devices, accounts, codes, imports and the key of cold files go first: nothing is added any more."""
     connecting.let_go_of_everything(user_id, at=now())
     _let_go_of_devices(user_id)
 
 
 @unit_of_work("health")
 def _let_go_of_devices(user_id: UUID) -> None:
+    keeping.destroy_key(user_id)
     unfinished = DataImport.objects.filter(user_id=user_id, state__in=DataImport.UNFINISHED)
     unfinished.update(state=DataImport.State.REFUSED, refusal_code=uploads.CANCELLED, claim=None)
     Enrolment.objects.filter(user_id=user_id).delete()
@@ -88,3 +99,10 @@ def _let_go_of_devices(user_id: UUID) -> None:
 def folders(user_id: UUID) -> list[str]:
     """Where a person's uploads lie until they are read."""
     return [uploads.folder_of(user_id)]
+
+
+def after_erasing(user_id: UUID) -> None:
+    """Bodies of requests that were being collected meanwhile: with their device gone, no more can follow."""
+    keeping.destroy_key(user_id)
+    while tending.erase_files(user_id):
+        pass

@@ -271,6 +271,15 @@ SOURCE_RANKS: dict[str, int] = {INTEGRATION: 1, DeviceKind.PHONE: 2, **dict.from
 """Whose word goes first where a person has not said: the lowest. What is not here is a device of their own: 0."""
 
 MAX_SOURCES_ORDERED = 100
+COLD_AFTER_AT_LEAST = 2
+"""Months. What is younger is looked at by alerts, verdicts and oddities all the time."""
+
+SUPERSEDED_KEPT = timedelta(days=1)
+"""How long a cold file stays when another has taken its place: whoever has begun to read it ends in peace. An object
+nobody knows is left alone as long: its file may be about to be written down."""
+
+FORGOTTEN_AT_ONCE = 10_000
+"""Objects of old request bodies that one run removes."""
 
 
 def earliest(*, connected_at: datetime, received_at: datetime | None = None) -> datetime:
@@ -289,6 +298,22 @@ def calibration_due(*, kind: str, connected_at: datetime, calibrated_at: datetim
 def code_as_typed(text: str) -> str:
     """A code as it was given out, from the way somebody typed it."""
     return text.upper().translate(CODE_LOOKS_LIKE)
+
+
+def cold_before(*, at: datetime, months: int) -> datetime:
+    """The beginning of the first month, in UTC, that is too young for cold files."""
+    this = at.astimezone(UTC)
+    return month_of(this.year * 12 + this.month - 1 - months)
+
+
+def month_of(number: int) -> datetime:
+    """The beginning, in UTC, of the month that is the number-th since the year 0."""
+    return datetime(number // 12, number % 12 + 1, 1, tzinfo=UTC)
+
+
+def month_after(month: datetime) -> datetime:
+    """When the month ends that begins then."""
+    return month_of(month.year * 12 + month.month)
 
 
 def latest(*, at: datetime) -> datetime:

@@ -1,4 +1,4 @@
-"""Device secrets at rest: AES-256-GCM under `FIELD_KEY`, bound to the device they belong to."""
+"""Secrets at rest: AES-256-GCM under `FIELD_KEY`, bound to what they belong to: a device, a person's cold files."""
 
 import base64
 import os
@@ -32,14 +32,27 @@ def unseal(sealed: bytes, *, device_id: UUID) -> bytes:
 
 def seal_in(column: str, content: bytes, *, of: UUID) -> bytes:
     """What belongs into a column of the row of this id; it opens in no other row or column."""
-    nonce = os.urandom(NONCE_BYTES)
-    return VERSION + nonce + _cipher().encrypt(nonce, content, _bound_to(column, of))
+    return seal_bound(content, bound_to=_bound_to(column, of))
 
 
 def unseal_in(column: str, sealed: bytes, *, of: UUID) -> bytes:
     """What `seal_in` was given; raises `InvalidTag` if anything is not the same."""
+    return unseal_bound(sealed, bound_to=_bound_to(column, of))
+
+
+def seal_bound(secret: bytes, *, bound_to: bytes, cipher: AESGCM | None = None) -> bytes:
+    """The bytes as they may be stored; they open only where they are said to be bound to the same again.
+
+    Under `FIELD_KEY`, or under the key of another cipher.
+    """
+    nonce = os.urandom(NONCE_BYTES)
+    return VERSION + nonce + (cipher or _cipher()).encrypt(nonce, secret, bound_to)
+
+
+def unseal_bound(sealed: bytes, *, bound_to: bytes, cipher: AESGCM | None = None) -> bytes:
+    """What `seal_bound` was given; raises `cryptography.exceptions.InvalidTag` as `unseal`."""
     nonce, sealed_part = sealed[1 : 1 + NONCE_BYTES], sealed[1 + NONCE_BYTES :]
-    return _cipher().decrypt(nonce, sealed_part, _bound_to(column, of))
+    return (cipher or _cipher()).decrypt(nonce, sealed_part, bound_to)
 
 
 def encoded(secret: bytes) -> str:

@@ -4,15 +4,20 @@ from typing import Any
 from uuid import UUID
 
 from celery import shared_task
+from django.conf import settings
 from django.db import connections
 from django.utils.timezone import now
 
 from contexts.health import alerting, calibrating, enrolling, escalating, responding, watching
+from contexts.health.archive import moving, payloads, tending
 from contexts.health.imports import reading, uploads
 from contexts.health.integrations import connecting, fetching, planning, receiving
 from contexts.health.models import Alert, Reading
 from kernel.databases import alias_of
 from kernel.timescale.partitions import make_months
+
+MOVING_LASTS_S = 420.0
+"""Of the ten minutes a task has; the rest goes on the next day, or by `manage.py archive move`."""
 
 
 @shared_task(ignore_result=True)
@@ -97,6 +102,20 @@ def forget_abandoned_uploads() -> None:
         uploads.delete_upload(import_id=import_id)
 
 
+@shared_task(ignore_result=True)
+def move_old_readings() -> None:
+    """Daily: readings of old months become cold files, and what nobody needs of those is swept away."""
+    moving.move_old(at=now(), months=settings.COLD_AFTER_MONTHS, within_s=MOVING_LASTS_S)
+    payloads.forget_old(at=now())
+    tending.sweep(at=now())
+
+
+@shared_task(ignore_result=True)
+def collect_payloads() -> None:
+    """Hourly: request bodies that were kept go to the cold store."""
+    payloads.collect(at=now())
+
+
 EVERY = {
     fetch_from_vendors: 20.0,
     plan_pulls: 60.0,
@@ -108,4 +127,6 @@ EVERY = {
     close_silent_alerts: 60.0,
     wake_unfinished_imports: 30.0,
     forget_abandoned_uploads: 3_600.0,
+    move_old_readings: 86_400.0,
+    collect_payloads: 3_600.0,
 }

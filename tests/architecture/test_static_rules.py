@@ -20,12 +20,13 @@ MAY_CALL_OUT = {
     "device_bridge/uplink.py": "the bridge posts readings to the platform",
     "kernel/keys.py": "the JWKS of the platform, by an extracted context",
     "kernel/access.py": "the session check of the platform, by an extracted context",
+    "kernel/objects.py": "the store of cold files the operator has named",
     "kernel/payments/sandbox.py": "the payment sandbox the operator has named",
     "kernel/payments/stripe.py": "Stripe, or whom the operator has named for it",
     "payment_sandbox/webhooks.py": "the sandbox tells the shop that the operator has named",
     "kernel/service_tokens.py": "the services of the platform, by an extracted context",
 }
-HTTP_CLIENTS = {"httpx", "requests", "urllib.request", "http.client", "aiohttp", "urllib3", "stripe"}
+HTTP_CLIENTS = {"httpx", "requests", "urllib.request", "http.client", "aiohttp", "urllib3", "stripe", "boto3"}
 
 
 @cache

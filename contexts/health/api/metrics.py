@@ -4,6 +4,7 @@ from functools import cache
 from typing import Any
 
 from django.urls import path
+from django.utils.dateparse import parse_datetime
 from django.utils.timezone import now
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
@@ -11,12 +12,21 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from contexts.health import measurements, rules
+from contexts.health.archive.merging import BY_TIME, After
 from contexts.health.catalogue import BY_NAME, METRICS, Aggregation, Kind, Metric
-from contexts.health.models import Device
+from contexts.health.models import Device, Reading
 from kernel.access import anyone, recent_mfa
 from kernel.conditional import unless_known
 from kernel.errors import NotFound
-from kernel.http import PAGE_PARAMETERS, Endpoint, encode_json, page
+from kernel.http import (
+    PAGE_PARAMETERS,
+    Endpoint,
+    bad_cursor,
+    decode_cursor,
+    encode_cursor,
+    encode_json,
+    page_size,
+)
 
 RANGE = [
     OpenApiParameter("from", {"type": "string", "format": "date-time"}, required=True),
@@ -135,18 +145,21 @@ class MetricReadings(Endpoint):
         measurements.shown(stream, 0.0, unit=unit)
         wanted = MetricRange(data=request.query_params)
         wanted.is_valid(raise_exception=True)
+        size = page_size(request)
         rows = measurements.readings_of(
             user_id=request.user.user_id,
             stream=stream,
             since=wanted.validated_data["from"],
             until=wanted.validated_data["to"],
+            after=_after(request.query_params.get("cursor")),
+            limit=size + 1,
             by=request.user,
             at=now(),
         )
-        found = page(request, rows, order=("time", "sequence", "device_number"), to_item=lambda row: row)
-        numbers = {row.device_number for row in found["items"]}
+        shown = rows[:size]
+        numbers = {row.device_number for row in shown}
         device_ids = dict(Device.objects.filter(number__in=numbers).values_list("number", "device_id"))
-        found["items"] = [
+        items = [
             {
                 "time": one.time,
                 "sequence": one.sequence,
@@ -154,9 +167,27 @@ class MetricReadings(Endpoint):
                 "device_id": device_ids[one.device_number],
                 "calibration": one.calibration,
             }
-            for one in measurements.as_measured(found["items"], numbers, [stream])
+            for one in measurements.as_measured(shown, numbers, [stream])
         ]
-        return Response({"unit": unit, **found})
+        return Response({"unit": unit, "items": items, "next": _cursor(shown) if len(rows) > size else None})
+
+
+def _after(cursor: str | None) -> After | None:
+    """The last reading of the page before."""
+    if not cursor:
+        return None
+    time, sequence, device = decode_cursor(cursor, length=3)
+    try:
+        known = parse_datetime(time)
+    except (ValueError, TypeError):
+        raise bad_cursor() from None
+    if known is None or known.tzinfo is None or type(sequence) is not int or type(device) is not int:
+        raise bad_cursor()
+    return known, sequence, device
+
+
+def _cursor(shown: list[Reading]) -> str:
+    return encode_cursor([getattr(shown[-1], name) for name in BY_TIME])
 
 
 class HeartRateMetric(Endpoint):

@@ -8,18 +8,25 @@ Alerts and neighbours see every reading, whoever it is from.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import groupby
+from typing import TypeAlias
 from uuid import UUID
 
+import numpy as np
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from contexts.health import rules
+from contexts.health.archive.rows import Rows
 from contexts.health.catalogue import METRICS, Kind
 from contexts.health.models import Device, Reading, SourceOrder
 from contexts.health.rules import Stream
 from kernel.databases import unit_of_work
 from kernel.errors import NotFound
+from kernel.timescale.columns import MICROSECOND
+
+Levels: TypeAlias = tuple[tuple[int, ...], ...]
+"""Numbers of devices, those of one rank together, the first rank first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,22 +39,48 @@ class Source:
     kind: str
 
 
-def by_priority(
-    rows: QuerySet[Reading],
-    *,
-    user_id: UUID,
-    numbers: Sequence[int],
-    stream: Stream,
-    since: datetime,
-    until: datetime,
-) -> QuerySet[Reading]:
-    """Of a person's readings of one metric those whose source goes first at their time."""
-    if len(numbers) < 2:
-        return rows
-    levels = _levels(user_id, stream, since=since, until=until)
-    if len(levels) < 2:
-        return rows
-    near = rules.SAME_TIME[METRICS[stream].aggregation]
+def levels_of(user_id: UUID, stream: Stream, *, since: datetime, until: datetime, everywhere: bool) -> Levels:
+    """The sources that have a reading in the range, those of one rank together, the first first; () for one rank.
+
+    One look into the primary key for each device a person has; none, where readings may be elsewhere than in the
+    table: then all sources are named.
+    """
+    found = Device.objects.filter(user_id=user_id)
+    if not everywhere:
+        near = nearness(stream)
+        readings = Reading.objects.filter(
+            device_number=OuterRef("number"),
+            stream=stream,
+            time__gt=since - near,
+            time__lt=until + near,
+            quarantined=False,
+        )
+        found = found.filter(Exists(readings))
+    sources = {number: rules.SOURCE_RANKS.get(kind, 0) for number, kind in found.values_list("number", "kind")}
+    if len(sources) < 2:
+        return ()
+    own = (
+        SourceOrder.objects.filter(user_id=user_id, kind=METRICS[stream].kind)
+        .values_list("numbers", flat=True)
+        .first()
+    )
+    said = {number: place - len(own or ()) for place, number in enumerate(own or ())}
+
+    def rank(number: int) -> int:
+        return said.get(number, sources[number])
+
+    levels = tuple(tuple(level) for _, level in groupby(sorted(sources, key=rank), key=rank))
+    return levels if len(levels) > 1 else ()
+
+
+def nearness(stream: Stream) -> timedelta:
+    """Readings of two sources nearer than this are taken to be of the same."""
+    return rules.SAME_TIME[METRICS[stream].aggregation]
+
+
+def going_first(rows: QuerySet[Reading], levels: Levels, stream: Stream) -> QuerySet[Reading]:
+    """Of readings of one metric those whose source goes first at their time."""
+    near = nearness(stream)
     shown, before = Q(device_number__in=levels[0]), list(levels[0])
     for level in levels[1:]:
         nearer = Reading.objects.filter(
@@ -62,34 +95,19 @@ def by_priority(
     return rows.filter(shown)
 
 
-def _levels(user_id: UUID, stream: Stream, *, since: datetime, until: datetime) -> list[list[int]]:
-    """The sources that have a reading in the range, those of one rank together, the first rank first.
-
-    One look into the primary key for each device a person has.
-    """
-    near = rules.SAME_TIME[METRICS[stream].aggregation]
-    readings = Reading.objects.filter(
-        device_number=OuterRef("number"),
-        stream=stream,
-        time__gt=since - near,
-        time__lt=until + near,
-        quarantined=False,
-    )
-    found = Device.objects.filter(Exists(readings), user_id=user_id).values_list("number", "kind")
-    sources = {number: rules.SOURCE_RANKS.get(kind, 0) for number, kind in found}
-    if len(sources) < 2:
-        return [list(sources)]
-    own = (
-        SourceOrder.objects.filter(user_id=user_id, kind=METRICS[stream].kind)
-        .values_list("numbers", flat=True)
-        .first()
-    )
-    said = {number: place - len(own or ()) for place, number in enumerate(own or ())}
-
-    def rank(number: int) -> int:
-        return said.get(number, sources[number])
-
-    return [list(level) for _, level in groupby(sorted(sources, key=rank), key=rank)]
+def going_first_of(rows: Rows, levels: Levels, stream: Stream) -> Rows:
+    """The same of rows in memory, which reach `nearness` beyond the range on both sides."""
+    near = nearness(stream) // MICROSECOND
+    shown = np.zeros(len(rows), np.bool_)
+    before = np.empty(0, np.int64)
+    for level in levels:
+        ours = np.isin(rows["device_number"], level)
+        times = rows["time"][ours]
+        first = np.searchsorted(before, times - near, side="right")
+        reached = np.append(before, np.iinfo(np.int64).max)[first]
+        shown[ours] = reached >= times + near
+        before = np.sort(np.concatenate([before, times]))
+    return rows[shown]
 
 
 def sources_of(user_id: UUID) -> list[Source]:

@@ -8,13 +8,13 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from kernel.traces import Seeker, traces_in_databases, traces_in_files, traces_in_redis
+from kernel.traces import Seeker, traces_in_databases, traces_in_files, traces_in_objects, traces_in_redis
 
 
 class Command(BaseCommand):
     """The proof of an erasure: whoever doubts it looks for what the person had written."""
 
-    help = "Look for words in every table, every key of Redis, the media and, with --path, logs and other files."
+    help = "Look for words in every table, key of Redis, file and cold object and, with --path, other files."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Words are found in any case."""
@@ -28,7 +28,12 @@ class Command(BaseCommand):
         seeker = Seeker(options["words"])
         places = [path for path in (Path(settings.MEDIA_ROOT), *options["path"]) if path.exists()]
         count = 0
-        everywhere = (traces_in_databases(seeker), traces_in_redis(seeker), traces_in_files(seeker, places))
+        everywhere = (
+            traces_in_databases(seeker),
+            traces_in_redis(seeker),
+            traces_in_files(seeker, places),
+            traces_in_objects(seeker),
+        )
         for trace in chain.from_iterable(everywhere):
             self.stdout.write(f"{trace.word}: {trace.place}")
             count += 1
