@@ -20,6 +20,7 @@ from contexts.health.columns import microseconds_of
 from contexts.health.events import MedicalDataRead
 from contexts.health.models import Access, Batch, Device, Reading
 from contexts.health.rules import Stream
+from contexts.health.sharing.terms import Purpose
 from kernel.access import MfaRequired, Principal
 from kernel.bus import publish
 from kernel.databases import alias_of, unit_of_work
@@ -39,7 +40,7 @@ class Point:
 
 
 def heart_rate_of(
-    *, user_id: UUID, since: datetime, until: datetime, bucket: str, by: Principal, at: datetime
+    *, user_id: UUID, since: datetime, until: datetime, bucket: str, by: Principal, at: datetime, purpose: Purpose = Purpose.OWN_CARE
 ) -> list[Point]:
     """The person's heart rate from `since` to before `until`, quarantined readings left out.
 
@@ -47,8 +48,7 @@ def heart_rate_of(
     buckets than `rules.MAX_POINTS`.
     """
     width = rules.BUCKETS[bucket]
-    if until <= since:
-        raise InvalidInput("The range ends before it begins.", field="to", code="range_empty")
+    ensure_range(since, until)
     if rules.points_between(since, until, bucket=width) > rules.MAX_POINTS:
         raise InvalidInput(
             "More than {most} points: take wider buckets.",
@@ -56,7 +56,9 @@ def heart_rate_of(
             code="too_many_points",
             most=rules.MAX_POINTS,
         )
-    note_access(subject_id=user_id, stream=Stream.heart_rate, since=since, until=until, by=by, at=at)
+    note_access(
+        subject_id=user_id, stream=Stream.heart_rate, since=since, until=until, by=by, at=at, purpose=purpose
+    )
     numbers = _devices_of(user_id)
     value = curves_of(numbers, [Stream.heart_rate]).expression()
     points = (
@@ -72,9 +74,20 @@ def heart_rate_of(
 
 @unit_of_work("health")
 def note_access(
-    *, subject_id: UUID, stream: Stream | str | None, since: datetime, until: datetime, by: Principal, at: datetime
+    *,
+    subject_id: UUID,
+    stream: Stream | str | None,
+    since: datetime,
+    until: datetime,
+    by: Principal,
+    at: datetime,
+    purpose: Purpose = Purpose.OWN_CARE,
+    grant_id: UUID | None = None,
+    emergency_id: UUID | None = None,
 ) -> None:
     """Write down who looks at whose medical data: of one stream, of another name, or of those entered by hand.
+
+    Who looks at another's names by what right: a grant or an emergency (the database refuses the row else).
 
     Without a recent second factor nobody does: `MfaRequired`.
     """
@@ -85,6 +98,9 @@ def note_access(
         by=by.user_id,
         subject_id=subject_id,
         stream=measured,
+        purpose=purpose,
+        grant_id=grant_id,
+        emergency_id=emergency_id,
         since=since,
         until=until,
         mfa_at=by.mfa_at,
@@ -100,6 +116,7 @@ def note_access(
             measured=measured,
             mfa_at=by.mfa_at,
             app_id=by.app_id,
+            purpose=purpose.value,
             occurred_at=at,
         )
     )
@@ -173,13 +190,28 @@ class SeriesOf:
 
 
 def readings_of(
-    *, user_id: UUID, stream: Stream, since: datetime, until: datetime, by: Principal, at: datetime
+    *, user_id: UUID, stream: Stream, since: datetime, until: datetime, by: Principal, at: datetime, purpose: Purpose = Purpose.OWN_CARE
 ) -> QuerySet[Reading]:
     """The rows behind a person's look at one metric; the look is written down before."""
+    ensure_range(since, until)
+    note_access(subject_id=user_id, stream=stream, since=since, until=until, by=by, at=at, purpose=purpose)
+    return rows_of(user_id=user_id, stream=stream, since=since, until=until)
+
+
+def ensure_range(since: datetime, until: datetime) -> None:
+    """Raise `InvalidInput` for a range in which there is nothing."""
     if until <= since:
         raise InvalidInput("The range ends before it begins.", field="to", code="range_empty")
-    note_access(subject_id=user_id, stream=stream, since=since, until=until, by=by, at=at)
+
+
+def rows_of(*, user_id: UUID, stream: Stream, since: datetime, until: datetime) -> QuerySet[Reading]:
+    """A person's plausible readings of one metric. Whoever shows them has written the look down."""
     return _readings_of(_devices_of(user_id), [stream], since=since, until=until)
+
+
+def value_of(*, user_id: UUID, stream: Stream) -> Any:
+    """What SQL reads as the value of such a row, calibrated."""
+    return curves_of(_devices_of(user_id), [stream]).expression()
 
 
 def as_measured(rows: Iterable[Reading], device_numbers: Iterable[int], streams: list[Stream]) -> list[Measured]:

@@ -100,9 +100,10 @@ def _by_staff(event: events.RoleChanged | events.PersonBlocked | events.PersonUn
 
 def _medical_read(event: MedicalDataRead) -> dict[str, Any]:
     claims = {"measured": event.measured, "mfa_at": int(event.mfa_at.timestamp()), "access": str(event.access_id)}
+    claims["purpose"] = event.purpose
     if event.app_id is not None:
         claims["app"] = str(event.app_id)
-    kind = "app" if event.app_id else "person"
+    kind = "app" if event.app_id else "staff" if event.purpose == "emergency" else "person"
     return {"actor": event.by, "actor_kind": kind, "subject": event.user_id, "claims": claims}
 
 
