@@ -40,7 +40,14 @@ class Point:
 
 
 def heart_rate_of(
-    *, user_id: UUID, since: datetime, until: datetime, bucket: str, by: Principal, at: datetime, purpose: Purpose = Purpose.OWN_CARE
+    *,
+    user_id: UUID,
+    since: datetime,
+    until: datetime,
+    bucket: str,
+    by: Principal,
+    at: datetime,
+    purpose: Purpose = Purpose.OWN_CARE,
 ) -> list[Point]:
     """The person's heart rate from `since` to before `until`, quarantined readings left out.
 
@@ -56,9 +63,7 @@ def heart_rate_of(
             code="too_many_points",
             most=rules.MAX_POINTS,
         )
-    note_access(
-        subject_id=user_id, stream=Stream.heart_rate, since=since, until=until, by=by, at=at, purpose=purpose
-    )
+    note_access(subject_id=user_id, stream=Stream.heart_rate, since=since, until=until, by=by, at=at, purpose=purpose)
     numbers = _devices_of(user_id)
     value = curves_of(numbers, [Stream.heart_rate]).expression()
     points = (
@@ -190,7 +195,14 @@ class SeriesOf:
 
 
 def readings_of(
-    *, user_id: UUID, stream: Stream, since: datetime, until: datetime, by: Principal, at: datetime, purpose: Purpose = Purpose.OWN_CARE
+    *,
+    user_id: UUID,
+    stream: Stream,
+    since: datetime,
+    until: datetime,
+    by: Principal,
+    at: datetime,
+    purpose: Purpose = Purpose.OWN_CARE,
 ) -> QuerySet[Reading]:
     """The rows behind a person's look at one metric; the look is written down before."""
     ensure_range(since, until)

@@ -46,9 +46,7 @@ DATA: Data = {
     Entry: Owned(by="user_id"),
     Calibration: Owned(by=_of_own_devices),
     Certification: Owned(by=_of_own_devices),
-    AlertComment: Owned(
-        by="user_id", shown=shown_texts("health_alertcomment", "comment_id", text="sealed_text")
-    ),
+    AlertComment: Owned(by="user_id", shown=shown_texts("health_alertcomment", "comment_id", text="sealed_text")),
     Alert: Owned(by="user_id"),
     AlertRule: Owned(by="user_id"),
     EmergencyContact: Owned(
@@ -56,7 +54,9 @@ DATA: Data = {
         shown=shown_texts("health_emergencycontact", "user_id", name="sealed_name", email="sealed_email"),
     ),
     Grant: Owned(by=("owner_id", "grantee_id")),
-    EmergencyAccess: Owned(by=("subject_id", "opened_by"), erase=Through(_forget_reasons), leave_out=("sealed_reason",)),
+    EmergencyAccess: Owned(
+        by=("subject_id", "opened_by"), erase=Through(_forget_reasons), leave_out=("sealed_reason",)
+    ),
     NormVersion: NotPersonal("Bounds of what is normal for everybody, and which reviewer wrote them."),
     Device: Owned(by="user_id", leave_out=("sealed_secret", "sealed_next", "handover_digest")),
     Enrolment: Owned(by="user_id", leave_out=("code_digest",)),

@@ -62,7 +62,7 @@ def sealed_in(column: str) -> property:
 
 
 def shown_texts(table: str, key: str, **texts: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    """For an export: rows of a table with these texts, each named by its sealed column, in place of what is sealed."""
+    """For an export: rows of a table with these texts in place of the columns in which each is sealed."""
 
     def shown(row: dict[str, Any]) -> dict[str, Any]:
         plain = {
@@ -76,7 +76,9 @@ def shown_texts(table: str, key: str, **texts: str) -> Callable[[dict[str, Any]]
 
 def pseudonym(person_id: UUID) -> str:
     """The same for one person always, and nobody's name: whom a row is about, to those who may not know."""
-    digest = hmac.digest(base64.urlsafe_b64decode(settings.FIELD_KEY), b"health.pseudonym:" + person_id.bytes, "sha256")
+    digest = hmac.digest(
+        base64.urlsafe_b64decode(settings.FIELD_KEY), b"health.pseudonym:" + person_id.bytes, "sha256"
+    )
     return base64.b32encode(digest[:10]).decode()
 
 

@@ -10,8 +10,10 @@ from contexts.health.api import (
     metrics,
     papers,
     readings,
+    sharing,
+    trends,
 )
 
-SUBJECTS = (devices, enrolments, papers, readings, metrics, entries, judging, alerts, alert_rules)
+SUBJECTS = (devices, enrolments, papers, readings, metrics, entries, judging, alerts, alert_rules, trends, sharing)
 
 urlpatterns = [route for subject in SUBJECTS for route in subject.urlpatterns]

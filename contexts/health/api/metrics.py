@@ -1,8 +1,10 @@
 """What can be measured, and what was: the catalogue, readings one by one, and the heart rate over time."""
 
+from datetime import datetime
 from functools import cache
 from typing import Any
 
+from django.db.models import QuerySet
 from django.urls import path
 from django.utils.timezone import now
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -11,8 +13,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from contexts.health import measurements, rules
+from contexts.health.api.purposes import PURPOSE, own_purpose
 from contexts.health.catalogue import BY_NAME, METRICS, Aggregation, Kind, Metric
-from contexts.health.models import Device
+from contexts.health.models import Device, Reading
+from contexts.health.rules import Stream
 from kernel.access import anyone, recent_mfa
 from kernel.conditional import unless_known
 from kernel.errors import NotFound
@@ -123,40 +127,53 @@ class MetricReadings(Endpoint):
         parameters=[
             *RANGE,
             OpenApiParameter("unit", str, description="UCUM; of the catalogue's units for this metric."),
+            PURPOSE,
             *PAGE_PARAMETERS,
         ],
         responses=ReadingPage,
     )
     def get(self, request: Request, metric: str) -> Response:
         """Your plausible readings of a metric, oldest first, corrected by calibration. Each look is written down."""
-        if metric not in BY_NAME:
-            raise NotFound
-        stream, unit = BY_NAME[metric].stream, request.query_params.get("unit") or BY_NAME[metric].unit
-        measurements.shown(stream, 0.0, unit=unit)
-        wanted = MetricRange(data=request.query_params)
-        wanted.is_valid(raise_exception=True)
+        stream, unit, since, until = asked_readings(request, metric)
         rows = measurements.readings_of(
             user_id=request.user.user_id,
             stream=stream,
-            since=wanted.validated_data["from"],
-            until=wanted.validated_data["to"],
+            since=since,
+            until=until,
             by=request.user,
             at=now(),
+            purpose=own_purpose(request),
         )
-        found = page(request, rows, order=("time", "sequence", "device_number"), to_item=lambda row: row)
-        numbers = {row.device_number for row in found["items"]}
-        device_ids = dict(Device.objects.filter(number__in=numbers).values_list("number", "device_id"))
-        found["items"] = [
-            {
-                "time": one.time,
-                "sequence": one.sequence,
-                "value": measurements.shown(stream, one.value, unit=unit),
-                "device_id": device_ids[one.device_number],
-                "calibration": one.calibration,
-            }
-            for one in measurements.as_measured(found["items"], numbers, [stream])
-        ]
-        return Response({"unit": unit, **found})
+        return Response(reading_page(request, rows, stream=stream, unit=unit))
+
+
+def asked_readings(request: Request, metric: str) -> tuple[Stream, str, datetime, datetime]:
+    """Of which metric, in which unit, from when, to before when."""
+    if metric not in BY_NAME:
+        raise NotFound
+    stream, unit = BY_NAME[metric].stream, request.query_params.get("unit") or BY_NAME[metric].unit
+    measurements.shown(stream, 0.0, unit=unit)
+    wanted = MetricRange(data=request.query_params)
+    wanted.is_valid(raise_exception=True)
+    return stream, unit, wanted.validated_data["from"], wanted.validated_data["to"]
+
+
+def reading_page(request: Request, rows: QuerySet[Reading], *, stream: Stream, unit: str) -> dict[str, Any]:
+    """A page of readings, the look at which is written down."""
+    found = page(request, rows, order=("time", "sequence", "device_number"), to_item=lambda row: row)
+    numbers = {row.device_number for row in found["items"]}
+    device_ids = dict(Device.objects.filter(number__in=numbers).values_list("number", "device_id"))
+    found["items"] = [
+        {
+            "time": one.time,
+            "sequence": one.sequence,
+            "value": measurements.shown(stream, one.value, unit=unit),
+            "device_id": device_ids[one.device_number],
+            "calibration": one.calibration,
+        }
+        for one in measurements.as_measured(found["items"], numbers, [stream])
+    ]
+    return {"unit": unit, **found}
 
 
 class HeartRateMetric(Endpoint):
@@ -164,7 +181,7 @@ class HeartRateMetric(Endpoint):
 
     @extend_schema(
         operation_id="read_heart_rate",
-        parameters=[*RANGE, OpenApiParameter("bucket", str, enum=list(rules.BUCKETS), default="1m")],
+        parameters=[*RANGE, OpenApiParameter("bucket", str, enum=list(rules.BUCKETS), default="1m"), PURPOSE],
         responses=HeartRate,
     )
     def get(self, request: Request) -> Response:
@@ -178,6 +195,7 @@ class HeartRateMetric(Endpoint):
             bucket=wanted.validated_data["bucket"],
             by=request.user,
             at=now(),
+            purpose=own_purpose(request),
         )
         return Response({"bucket": wanted.validated_data["bucket"], "points": points})
 

@@ -44,7 +44,7 @@ class Offer:
 
 
 def ensure_may_give(*, owner_id: UUID, grantee_id: UUID) -> None:
-    """Raise `ConsentRequired` for whoever has not agreed, `NotFound` for nobody; asked before a unit of work opens."""
+    """Raise `ConsentRequired` or, for nobody, `NotFound`; asked before a unit of work opens."""
     if not identity.has_consent(user_id=owner_id, purpose=rules.PURPOSE):
         raise ConsentRequired(purpose=rules.PURPOSE)
     if owner_id == grantee_id or identity.get_member(user_id=grantee_id) is None:

@@ -98,9 +98,7 @@ def by_emergency(*, emergency_id: UUID, by: Principal) -> Sight:
     if opened is None:
         raise NotFound
     zone = _zone_of(opened.subject_id)
-    return Sight(
-        subject_id=opened.subject_id, by=by, purpose=Purpose.EMERGENCY, zone=zone, emergency_id=emergency_id
-    )
+    return Sight(subject_id=opened.subject_id, by=by, purpose=Purpose.EMERGENCY, zone=zone, emergency_id=emergency_id)
 
 
 def _zone_of(person_id: UUID) -> ZoneInfo:
@@ -118,9 +116,9 @@ def look(
     ensure_range(since, until)
     at = database_time("health")
     if sight.grant_id is not None:
-        _check_grant(sight, [stream.name for stream in streams], since=since, until=until, at=at)
+        _check_grant(sight, sight.grant_id, [stream.name for stream in streams], since=since, until=until, at=at)
     elif sight.emergency_id is not None:
-        _check_emergency(sight, at=at)
+        _check_emergency(sight, sight.emergency_id, at=at)
     for stream in [what] if what else sorted(streams):
         note_access(
             subject_id=sight.subject_id,
@@ -135,10 +133,12 @@ def look(
         )
 
 
-def _check_grant(sight: Sight, metrics: list[str], *, since: datetime, until: datetime, at: datetime) -> None:
+def _check_grant(
+    sight: Sight, grant_id: UUID, metrics: list[str], *, since: datetime, until: datetime, at: datetime
+) -> None:
     """The lock makes a look and a revocation wait for each other."""
     grants = Grant.objects.select_for_update(no_key=True)
-    grant = grants.filter(grant_id=sight.grant_id, grantee_id=sight.by.user_id, owner_id=sight.subject_id).first()
+    grant = grants.filter(grant_id=grant_id, grantee_id=sight.by.user_id, owner_id=sight.subject_id).first()
     if grant is None:
         raise NotFound
     code = refusal(grant.terms, metrics=metrics, purpose=sight.purpose, since=since, until=until, at=at)
@@ -146,8 +146,8 @@ def _check_grant(sight: Sight, metrics: list[str], *, since: datetime, until: da
         raise _REFUSALS[code]
 
 
-def _check_emergency(sight: Sight, *, at: datetime) -> None:
-    opened = EmergencyAccess.objects.filter(emergency_id=sight.emergency_id, opened_by=sight.by.user_id).first()
+def _check_emergency(sight: Sight, emergency_id: UUID, *, at: datetime) -> None:
+    opened = EmergencyAccess.objects.filter(emergency_id=emergency_id, opened_by=sight.by.user_id).first()
     if opened is None or opened.subject_id != sight.subject_id:
         raise NotFound
     if opened.expires_at <= at:

@@ -8,7 +8,6 @@ from contexts.health.sharing.terms import EMERGENCY_LASTS, LONGEST_GRANT, Role, 
 from kernel.models import uuid7
 
 
-
 class Grant(models.Model):
     """One person lets another see some metrics, of some time, for some purposes, until it expires or is ended.
 

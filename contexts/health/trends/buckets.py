@@ -65,16 +65,12 @@ def midnight(day: date, zone: ZoneInfo) -> datetime:
 def ensure_days(first: date, last: date, *, width: str = "day") -> None:
     """Raise `InvalidInput` for days that are none or too many."""
     if not 0 <= (last - first).days < LONGEST[width]:
-        raise InvalidInput(
-            "1 to {most} days, please.", field="to", code="range_out_of_bounds", most=LONGEST[width]
-        )
+        raise InvalidInput("1 to {most} days, please.", field="to", code="range_out_of_bounds", most=LONGEST[width])
     if not date(1900, 1, 1) <= first <= last <= date(9000, 1, 1):
         raise InvalidInput("The time lies ahead, or too long ago.", field="from", code="time_invalid")
 
 
-def buckets_of(
-    *, user_id: UUID, stream: Stream, first: date, last: date, width: str, zone: ZoneInfo
-) -> list[Bucket]:
+def buckets_of(*, user_id: UUID, stream: Stream, first: date, last: date, width: str, zone: ZoneInfo) -> list[Bucket]:
     """A person's metric from the first day to the last one. Whoever shows it has written the look down."""
     since, until = instants_of(first, last, zone)
     rows = rows_of(user_id=user_id, stream=stream, since=since, until=until)

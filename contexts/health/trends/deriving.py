@@ -19,6 +19,8 @@ from contexts.health.trends.explaining import Algorithm, DayValue
 LONGEST = {"resting_heart_rate": 92, "hrv_baseline": 400, "weight": 400, "sleep": 400}
 """Days of one answer: a heart rate has a reading each second."""
 
+NOON = timedelta(hours=12)
+
 Compute = Callable[[UUID, date, date, ZoneInfo], list[DayValue]]
 
 
@@ -26,6 +28,12 @@ def history_of(algorithm: Algorithm) -> timedelta:
     """How far before its first day an algorithm looks."""
     days = ("window_days", "usual_days", "history_days", "usual_nights")
     return timedelta(days=sum(algorithm.parameters.get(name, 0) for name in days))
+
+
+def reach(name: str, *, first: date, last: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    """From when to before when readings are looked at for these days: a look has to be allowed all of it."""
+    since, until = instants_of(first - history_of(formulas.ALGORITHMS[name]), last, zone)
+    return (since - NOON if name == "sleep" else since), until
 
 
 def derive(name: str, *, user_id: UUID, first: date, last: date, zone: ZoneInfo) -> list[DayValue]:
@@ -47,7 +55,7 @@ def _resting(user_id: UUID, first: date, last: date, zone: ZoneInfo) -> list[Day
         if lowest is not None:
             value, begin, count = lowest
             begins = datetime.fromtimestamp(begin * 60, zone)
-            inputs = {"minutes": count, "begins_minute": begins.hour * 60 + begins.minute}
+            inputs: dict[str, float] = {"minutes": count, "begins_minute": begins.hour * 60 + begins.minute}
             told.append(DayValue(day=day, value=value, inputs=inputs))
     return told
 
@@ -67,7 +75,7 @@ def _daily(
 ) -> dict[date, float]:
     """The days' means, those before the first day included that the algorithm looks at."""
     (stream,) = algorithm.inputs
-    since, until = instants_of(first - history_of(algorithm), last, zone)
+    since, until = reach(algorithm.name, first=first, last=last, zone=zone)
     shown = value_of(user_id=user_id, stream=stream)
     rows = rows_of(user_id=user_id, stream=stream, since=since, until=until)
     days = rows.values(day=TruncDay("time", tzinfo=zone, output_field=DateField()))
@@ -76,13 +84,12 @@ def _daily(
 
 def _sleep(user_id: UUID, first: date, last: date, zone: ZoneInfo) -> list[DayValue]:
     """A night is from noon to noon by the wall clock, so readings are put there one by one; there are few."""
-    since, until = instants_of(first - history_of(formulas.SLEEP), last, zone)
-    noon = timedelta(hours=12)
-    rows = rows_of(user_id=user_id, stream=Stream.sleep_duration, since=since - noon, until=until)
+    since, until = reach("sleep", first=first, last=last, zone=zone)
+    rows = rows_of(user_id=user_id, stream=Stream.sleep_duration, since=since, until=until)
     shown = value_of(user_id=user_id, stream=Stream.sleep_duration)
     sums: dict[tuple[date, int], float] = defaultdict(float)
     for at, device, value in rows.annotate(shown=shown).values_list("time", "device_number", "shown"):
-        night = (at.astimezone(zone).replace(tzinfo=None) + noon).date()
+        night = (at.astimezone(zone).replace(tzinfo=None) + NOON).date()
         sums[night, device] += value
     nights = most_of_a_day((night, total, 1) for (night, _), total in sums.items())
     totals = {night: total for night, (total, _) in nights.items()}

@@ -97,12 +97,12 @@ def hrv_baseline(daily: Mapping[date, float], days: Iterable[date]) -> list[DayV
             continue
         past = _before(daily, day - timedelta(days=window - 1), usual)
         value, low, high = fmean(week), None, None
-        inputs = {"days": len(week), "usual_days": len(past)}
+        inputs: dict[str, float] = {"days": len(week), "usual_days": len(past)}
         if len(past) >= wanted["least_usual_days"]:
             mean, spread = fmean(past), stdev(past)
             low, high = mean - wanted["usual_sd"] * spread, mean + wanted["usual_sd"] * spread
             inputs |= {"usual_mean": mean, "usual_sd": spread}
-        told.append(DayValue(day=day, value=value, low=low, high=high, standing=_stands(value, low, high), inputs=inputs))
+        told.append(_beside(day, value, low, high, inputs))
     return told
 
 
@@ -128,20 +128,21 @@ def sleep(nights: Mapping[date, float], days: Iterable[date]) -> list[DayValue]:
             mean, spread = fmean(past), stdev(past)
             low, high = mean - spread, mean + spread
             inputs |= {"usual_mean": mean, "irregularity": spread}
-        told.append(DayValue(day=day, value=value, low=low, high=high, standing=_stands(value, low, high), inputs=inputs))
+        told.append(_beside(day, value, low, high, inputs))
     return told
+
+
+def _beside(day: date, value: float, low: float | None, high: float | None, inputs: dict[str, float]) -> DayValue:
+    standing = ""
+    if low is not None and high is not None:
+        standing = "below" if value < low else "above" if value > high else "usual"
+    return DayValue(day=day, value=value, low=low, high=high, standing=standing, inputs=inputs)
 
 
 def _before(daily: Mapping[date, float], day: date, count: int) -> list[float]:
     """What is there of the `count` days before a day."""
     wanted = (day - timedelta(days=back) for back in range(count, 0, -1))
     return [daily[each] for each in wanted if each in daily]
-
-
-def _stands(value: float, low: float | None, high: float | None) -> str:
-    if low is None or high is None:
-        return ""
-    return "below" if value < low else "above" if value > high else "usual"
 
 
 def days_between(first: date, last: date) -> list[date]:
