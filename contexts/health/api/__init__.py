@@ -10,10 +10,24 @@ from contexts.health.api import (
     metrics,
     papers,
     readings,
+    reports,
     sharing,
     trends,
 )
 
-SUBJECTS = (devices, enrolments, papers, readings, metrics, entries, judging, alerts, alert_rules, trends, sharing)
+SUBJECTS = (
+    devices,
+    enrolments,
+    papers,
+    readings,
+    metrics,
+    entries,
+    judging,
+    alerts,
+    alert_rules,
+    trends,
+    sharing,
+    reports,
+)
 
 urlpatterns = [route for subject in SUBJECTS for route in subject.urlpatterns]

@@ -171,7 +171,7 @@ class OwnEmergencies(Endpoint):
         return Response(page(request, rows, order=order, to_item=lambda row: EmergencyItem(row).data))
 
 
-def _granted(request: Request, grant_id: UUID) -> Sight:
+def granted_sight(request: Request, grant_id: UUID) -> Sight:
     return looking.by_grant(grant_id=grant_id, by=request.user, purpose=request.query_params.get("purpose"))
 
 
@@ -192,7 +192,7 @@ class SharedReadings(Endpoint):
     )
     def get(self, request: Request, grant_id: UUID, metric: str) -> Response:
         """Readings that somebody lets you see. Each look is written down, and shown to them."""
-        return _readings(request, _granted(request, grant_id), metric)
+        return _readings(request, granted_sight(request, grant_id), metric)
 
 
 class SharedMetricTrend(Endpoint):
@@ -205,7 +205,7 @@ class SharedMetricTrend(Endpoint):
     )
     def get(self, request: Request, grant_id: UUID, metric: str) -> Response:
         """A metric that somebody lets you see, over days of their time zone. Each look is shown to them."""
-        return metric_trend(request, _granted(request, grant_id), metric)
+        return metric_trend(request, granted_sight(request, grant_id), metric)
 
 
 class SharedDerivedTrend(Endpoint):
@@ -214,7 +214,7 @@ class SharedDerivedTrend(Endpoint):
     @extend_schema(operation_id="show_shared_trend", parameters=[*DAYS, GRANTED_PURPOSE], responses=DerivedTrend)
     def get(self, request: Request, grant_id: UUID, trend: str) -> Response:
         """What is derived from metrics that somebody lets you see, its history too. Each look is shown to them."""
-        return derived_trend(request, _granted(request, grant_id), trend)
+        return derived_trend(request, granted_sight(request, grant_id), trend)
 
 
 class EmergencyReadings(Endpoint):
