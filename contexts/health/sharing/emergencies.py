@@ -1,13 +1,14 @@
 """Breaking the glass: staff open one person's data without a grant, for an hour, and say why.
 
 The person is told at once, every look is written down, and another member of staff judges it afterwards. Who may do
-either is a permission of Django's that no role has by itself.
+either is a permission of Django's: `health.break_glass` and `health.judge_emergency`.
 """
 
 from datetime import datetime
 from uuid import UUID
 
 from contexts.health.events import EmergencyAccessJudged, EmergencyAccessOpened
+from contexts.health.models import Alert, Device
 from contexts.health.sharing.models import EmergencyAccess, Grant
 from contexts.health.sharing.terms import EMERGENCY_LASTS, LONGEST_REASON
 from contexts.identity import services as identity
@@ -66,6 +67,13 @@ def judge(*, emergency_id: UUID, verdict: str, by: UUID) -> EmergencyAccess:
     opened.save(update_fields=["verdict", "judged_by", "judged_at"])
     publish(EmergencyAccessJudged(emergency_id=opened.pk, user_id=opened.subject_id, verdict=verdict, occurred_at=at))
     return opened
+
+
+def person_named(identifier: UUID) -> UUID:
+    """Whom staff mean by an id: of an alert or a device its person, else the person's own."""
+    alert = Alert.objects.filter(alert_id=identifier).first()
+    device = Device.objects.filter(device_id=identifier).first()
+    return alert.user_id if alert else device.user_id if device else identifier
 
 
 def known_to(staff_id: UUID) -> set[UUID]:
