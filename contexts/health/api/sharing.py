@@ -33,7 +33,7 @@ ENDED_BY = [*Grant.Ended.values, ""]
 
 class NewGrant(serializers.Serializer):
     grantee_id = serializers.UUIDField(help_text="Who may look, once they accept.")
-    role = serializers.ChoiceField(choices=[role.value for role in Role])
+    role = serializers.ChoiceField(choices=list(Role))
     metrics = serializers.ListField(child=serializers.ChoiceField(choices=METRIC_NAMES), default=list, max_length=100)
     kinds = serializers.ListField(
         child=serializers.ChoiceField(choices=list(Kind)), default=list, help_text="All metrics of a kind."
@@ -52,7 +52,7 @@ class GrantItem(serializers.Serializer):
     grant_id = serializers.UUIDField()
     owner_id = serializers.UUIDField()
     grantee_id = serializers.UUIDField()
-    role = serializers.ChoiceField(choices=[role.value for role in Role])
+    role = serializers.ChoiceField(choices=list(Role))
     metrics = serializers.ListField(child=serializers.CharField())
     purposes = serializers.ListField(child=serializers.ChoiceField(choices=GRANTED_PURPOSES))
     since = serializers.DateTimeField(allow_null=True)

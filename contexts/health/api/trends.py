@@ -61,7 +61,7 @@ class MetricTrend(serializers.Serializer):
     items = TrendBucket(many=True)
 
 
-class AlgorithmItem(serializers.Serializer):
+class TrendAlgorithm(serializers.Serializer):
     name = serializers.CharField()
     algorithm = serializers.CharField(source="named", help_text="name@version")
     inputs = serializers.SerializerMethodField()
@@ -81,7 +81,7 @@ class AlgorithmItem(serializers.Serializer):
 
 
 class TrendAlgorithms(serializers.Serializer):
-    items = AlgorithmItem(many=True)
+    items = TrendAlgorithm(many=True)
 
 
 class DerivedDay(serializers.Serializer):
@@ -94,7 +94,7 @@ class DerivedDay(serializers.Serializer):
 
 
 class DerivedTrend(serializers.Serializer):
-    algorithm = AlgorithmItem()
+    algorithm = TrendAlgorithm()
     time_zone = serializers.CharField()
     items = DerivedDay(many=True)
 
