@@ -28,6 +28,7 @@ from tests.contracts.exchange import Exchange
 from tests.contracts.measurements import Measurements
 from tests.contracts.places import WITH_PLACES, Places
 from tests.contracts.plans import Plans
+from tests.contracts.sharing import Sharing
 from tests.contracts.workouts import Workouts
 from tests.identity.authenticator import Authenticator
 from tests.identity.conftest import App
@@ -143,6 +144,8 @@ class World:
             return ours
         if ours := self.alerts.id_for(name, operation_id):
             return ours
+        if ours := self.sharing.id_for(name, operation_id):
+            return ours
         if ours := self.measurements.id_for(name, operation_id):
             return ours
         if name == "session_id":
@@ -194,6 +197,7 @@ class World:
             "entry_id": self.measurements.entry_id,
             "alert_id": self.alerts.alert_id,
             "rule_id": self.alerts.rule_id,
+            "grant_id": self.sharing.grant_id,
             "certification_id": self.measurements.certification_id,
             "booking_id": self.bookings.booking_id,
             "ticket_id": self.bookings.ticket_id,
@@ -235,6 +239,11 @@ class World:
     def alerts(self) -> Alerts:
         """What Anna is alerted to."""
         return Alerts(self)
+
+    @cached_property
+    def sharing(self) -> Sharing:
+        """What Anna lets others see, and others her."""
+        return Sharing(self)
 
     @cached_property
     def measurements(self) -> Measurements:
@@ -349,6 +358,7 @@ def right_call(world: World, operation_id: str) -> dict[str, Any]:
         | world.exchange.calls()
         | world.measurements.calls()
         | world.alerts.calls()
+        | world.sharing.calls()
         | calls
     )
     return known.get(operation_id, dict)()
