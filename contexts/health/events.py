@@ -144,6 +144,7 @@ class EmergencyAccessOpened(DomainEvent, key="user_id"):
 
     emergency_id: UUID
     user_id: UUID
+    by: UUID
     until: datetime
 
 
@@ -153,6 +154,7 @@ class EmergencyAccessJudged(DomainEvent, key="user_id"):
 
     emergency_id: UUID
     user_id: UUID
+    by: UUID
     verdict: str
 
 

@@ -67,7 +67,11 @@ def as_anna(world: World, mfa_at: Any) -> str:
 def answered(operation: Operation, world: World, authorization: str) -> Any:
     """The right call with these credentials."""
     right = right_call(world, operation.id)
-    path = operation.address(lambda name: "body_mass" if name == "metric" else world.id_for(name, operation.id))
+    path = operation.address(
+        lambda name: (
+            "body_mass" if name == "metric" and operation.method == "GET" else world.id_for(name, operation.id)
+        )
+    )
     headers = {"Authorization": authorization}
     if operation.method == "GET":
         return Api().get(path, headers=headers, data=right.get("query", {}) | {"unit": "kg"})

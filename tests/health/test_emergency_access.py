@@ -59,7 +59,7 @@ def read(api, ward, emergency_id):
     return api.get(f"{HEALTH}/emergency/{emergency_id}/metrics/heart_rate/readings", data=query)
 
 
-def test_staff_open_one_persons_data_for_an_hour_and_the_person_is_told(ward, announced, deliver):
+def test_staff_open_one_persons_data_for_an_hour_and_the_person_is_told(ward, announced, deliver, mailoutbox):
     assert break_glass(ward).status_code == 200
     opened = EmergencyAccess.objects.get()
     assert opened.expires_at - opened.opened_at == timedelta(minutes=60)
@@ -72,6 +72,10 @@ def test_staff_open_one_persons_data_for_an_hour_and_the_person_is_told(ward, an
     deliver()
     entry = AuditEntry.objects.get(action="health.medical_data_read")
     assert (entry.actor_kind, entry.claims["purpose"]) == ("staff", "emergency")
+    assert AuditEntry.objects.get(action="health.emergency_access_opened").actor == ward.staff[0][0].user_id
+    (letter,) = [mail for mail in mailoutbox if mail.to == [ward.owner.email] and "emergency" in mail.subject]
+    assert "heart" not in letter.body
+    assert WHY not in letter.body
     (item,) = ward.owner.api.get(f"{HEALTH}/emergency-accesses").json()["items"]
     assert (item["emergency_id"], item["verdict"]) == (str(opened.pk), "")
     assert "reason" not in item

@@ -48,7 +48,9 @@ def _open(*, subject_id: UUID, reason: str, by: UUID, mfa_at: datetime | None) -
     made = EmergencyAccess(subject_id=subject_id, opened_by=by, opened_at=at, expires_at=at + EMERGENCY_LASTS)
     made.reason = reason
     made.save(force_insert=True)
-    publish(EmergencyAccessOpened(emergency_id=made.pk, user_id=subject_id, until=made.expires_at, occurred_at=at))
+    publish(
+        EmergencyAccessOpened(emergency_id=made.pk, user_id=subject_id, by=by, until=made.expires_at, occurred_at=at)
+    )
     return made
 
 
@@ -65,7 +67,11 @@ def judge(*, emergency_id: UUID, verdict: str, by: UUID) -> EmergencyAccess:
     at = database_time("health")
     opened.verdict, opened.judged_by, opened.judged_at = EmergencyAccess.Verdict(verdict), by, at
     opened.save(update_fields=["verdict", "judged_by", "judged_at"])
-    publish(EmergencyAccessJudged(emergency_id=opened.pk, user_id=opened.subject_id, verdict=verdict, occurred_at=at))
+    publish(
+        EmergencyAccessJudged(
+            emergency_id=opened.pk, user_id=opened.subject_id, by=by, verdict=verdict, occurred_at=at
+        )
+    )
     return opened
 
 
