@@ -21,7 +21,7 @@ from contexts.health.sharing.models import EmergencyAccess, Grant
 from contexts.health.sharing.terms import Purpose, Role
 from kernel.access import member, recent_mfa
 from kernel.databases import database_time
-from kernel.http import PAGE_PARAMETERS, Endpoint, page, page_of, validated
+from kernel.http import PAGE_PARAMETERS, Endpoint, Identifier, page, page_of, validated
 from kernel.idempotency import idempotent
 
 STANDINGS = ["offered", "active", "suspended", "expired", "ended"]
@@ -32,7 +32,7 @@ ENDED_BY = [*Grant.Ended.values, ""]
 
 
 class NewGrant(serializers.Serializer):
-    grantee_id = serializers.UUIDField(help_text="Who may look, once they accept.")
+    grantee_id = Identifier(help_text="Who may look, once they accept.")
     role = serializers.ChoiceField(choices=list(Role))
     metrics = serializers.ListField(child=serializers.ChoiceField(choices=METRIC_NAMES), default=list, max_length=100)
     kinds = serializers.ListField(
