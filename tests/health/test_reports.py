@@ -107,14 +107,23 @@ def test_the_fhir_library_refuses_what_is_wrong(patient):
         Bundle.model_validate(made)
 
 
-def text_of(paper: bytes) -> str:
-    """What stands on it: glyphs are looked up in the fonts' own tables."""
+def drawn_on(paper: bytes) -> tuple[str, str]:
+    """The drawing itself, and the words in it: each font of the paper has a table of its own."""
+    tables = [
+        {bytes.fromhex(glyph.decode()): bytes.fromhex(sign.decode()).decode("utf-16-be") for glyph, sign in pairs}
+        for table in re.findall(rb"beginbfchar(.*?)endbfchar", paper, re.DOTALL)
+        if (pairs := re.findall(rb"<([0-9A-F]{4})> <([0-9A-F]{4,8})>", table))
+    ]
     streams = [_inflated(body) for body in re.findall(rb"stream\r?\n(.*?)endstream", paper, re.DOTALL)]
-    glyphs: dict[bytes, str] = {}
-    for body in streams:
-        for code, letters in re.findall(rb"<([0-9A-F]{4})> <([0-9A-F]{4,})>\n", body):
-            glyphs.setdefault(code, bytes.fromhex(letters.decode()).decode("utf-16-be"))
-    return "".join(body.decode("latin-1") for body in streams if b" re" in body or b"Tj" in body)
+    pages, words, font = [body for body in streams if b" Tf" in body], [], 0
+    for token in re.findall(rb"/F(\d+) |\(((?:\\.|[^\\)])*)\) ?Tj", b"\n".join(pages), re.DOTALL):
+        if token[0]:
+            font = int(token[0]) - 1
+        else:
+            plain = re.sub(rb"\\(.)", lambda found: {b"r": b"\r"}.get(found[1], found[1]), token[1], flags=re.DOTALL)
+            glyphs = (plain[nth : nth + 2] for nth in range(0, len(plain), 2))
+            words.append("".join(tables[font].get(glyph, "?") for glyph in glyphs))
+    return b"\n".join(pages).decode("latin-1"), "\n".join(words)
 
 
 def _inflated(body: bytes) -> bytes:
@@ -128,18 +137,32 @@ def test_paper_has_charts_drawn_as_lines_in_russian_too(patient):
     api, worn = patient
     at = datetime.now(UTC) - timedelta(hours=1)
     worn.send([reading(at - timedelta(days=n), 60 + n) for n in range(3)])
+    worn.send([reading(at - timedelta(days=n), 36.6 + n, stream="body_temperature") for n in (0, 2)])
     entry = {"stream": "body_mass", "value": 62, "time": at}
     assert worn.owner.api.post(f"{HEALTH}/entries", entry).status_code == 201
-    metrics = form("heart_rate", "body_mass", "steps")
+    metrics = form("heart_rate", "body_temperature", "body_mass", "steps")
     english = api.post(f"{REPORTS}/pdf", metrics)
     russian = api.post(f"{REPORTS}/pdf", metrics, headers={"Accept-Language": "ru"})
-    for answer in (english, russian):
+    told = {
+        english: ("Health report", "No diagnosis", "Body temperature, °C", "Nothing was measured", "entered by hand"),
+        russian: (
+            "Отчёт о здоровье",
+            "Не диагноз",
+            "Температура тела, °C",
+            "ничего не измерено",
+            "введено вручную",
+            "Анна",
+        ),
+    }
+    for answer, sentences in told.items():
         assert answer.status_code == 200, answer.content
         assert answer.content.startswith(b"%PDF-")
         assert b"/Subtype /Image" not in answer.content
-        drawn = text_of(answer.content)
-        assert drawn.count(" l S") >= 2
-    assert english.content != russian.content
+        drawing, words = drawn_on(answer.content)
+        assert drawing.count(" l S") >= 2
+        assert "body_temperature.adult@1" in words
+        assert "Тонометр" in words
+        assert [sentence for sentence in sentences if sentence not in words] == [], words
 
 
 def test_i5_h8_a_report_takes_a_second_factor_and_is_written_down(patient):

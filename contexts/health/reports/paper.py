@@ -13,10 +13,10 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from fpdf import FPDF
 
-from contexts.health.catalogue import METRICS, Aggregation
+from contexts.health.catalogue import BY_NAME, METRICS, Aggregation
 from contexts.health.norms import Norm
 from contexts.health.reports.gathering import Report, Section, is_own_source
-from contexts.health.reports.words import TITLES
+from contexts.health.reports.words import TITLES, on_paper, unit_on_paper
 from contexts.health.rules import Stream
 
 FONT = "Roboto"
@@ -91,7 +91,9 @@ def _section(paper: FPDF, report: Report, section: Section) -> None:
     metric = METRICS[section.stream]
     if paper.get_y() > paper.h - CHART_MM - 55:
         paper.add_page()
-    _write(paper, f"{_(TITLES[section.stream])}, {metric.unit}", size=14, style="B")
+    _write(
+        paper, ", ".join(filter(None, [_(TITLES[section.stream]), unit_on_paper(metric.unit)])), size=14, style="B"
+    )
     if not section.days:
         _write(paper, _("Nothing was measured in this time."), after=4)
         return
@@ -103,9 +105,9 @@ def _section(paper: FPDF, report: Report, section: Section) -> None:
     }[metric.aggregation]
     facts = _("{kind}: lowest {low}, mean {mean}, highest {high}; {days} days, {count} readings").format(
         kind=kind,
-        low=_number(min(values)),
-        mean=_number(sum(values) / len(values)),
-        high=_number(max(values)),
+        low=on_paper(min(values), unit=metric.unit),
+        mean=on_paper(sum(values) / len(values), unit=metric.unit),
+        high=on_paper(max(values), unit=metric.unit),
         days=len(values),
         count=sum(day.count for day in section.days),
     )
@@ -114,10 +116,6 @@ def _section(paper: FPDF, report: Report, section: Section) -> None:
     for norm in section.norms:
         _norm(paper, norm)
     paper.ln(4)
-
-
-def _number(value: float) -> str:
-    return f"{value:.4g}" if abs(value) < 10_000 else f"{value:.0f}"
 
 
 def _bounds(section: Section) -> tuple[float, float]:
@@ -145,7 +143,7 @@ def _chart(paper: FPDF, report: Report, section: Section) -> None:
     paper.rect(left, top, width, CHART_MM)
     paper.set_font(FONT, "", 7)
     for value in (low, (low + high) / 2, high):
-        paper.text(MARGIN_MM, down(value) + 1, _number(value))
+        paper.text(MARGIN_MM, down(value) + 1, on_paper(value, unit=METRICS[section.stream].unit))
     paper.set_draw_color(*LINE)
     paper.set_fill_color(*LINE)
     paper.set_line_width(0.4)
@@ -171,9 +169,9 @@ def _shade(paper: FPDF, norm: Norm, shown: tuple[float, float], place: tuple[flo
 
 def _norm(paper: FPDF, norm: Norm) -> None:
     statuses = {"normal": _("normal"), "attention": _("to be looked at"), "critical": _("critical")}
-    bands = []
+    unit, bands = BY_NAME[norm.metric].unit, []
     for band in norm.bands:
-        begin = "" if band.begin is None else f"{_('from')} {_number(band.begin)}: "
+        begin = "" if band.begin is None else f"{_('from')} {on_paper(band.begin, unit=unit)}: "
         bands.append(f"{begin}{statuses[band.status]}")
     condition = {"fasting": _("fasting"), "random": _("at any time")}.get(norm.condition, "")
     _write(paper, f"{_('Norm')} {norm.named} {condition}".strip() + ": " + "; ".join(bands), size=8, after=0.5)
