@@ -100,12 +100,16 @@ def _is_spoken(function: str) -> bool:
 
 def tables() -> Iterator[str]:
     """Words that stand in tables of modules which know no framework."""
+    from contexts.health.reports.words import TITLES as METRIC_TITLES
+    from contexts.health.trends.formulas import ALGORITHMS
     from contexts.identity import rules
     from contexts.workout import analysis
     from kernel.http import TITLES
 
     yield from TITLES.values()
     yield from rules.SCOPES.values()
+    yield from METRIC_TITLES.values()
+    yield from (algorithm.formula for algorithm in ALGORITHMS.values())
     for algorithm in analysis.algorithms():
         yield algorithm.formula
         yield algorithm.source

@@ -288,6 +288,7 @@ SPECTACULAR_SETTINGS = {
         "DeviceKindEnum": list(health_rules.DeviceKind),
         "MetricKindEnum": list(health_catalogue.Kind),
         "ConnectionStateEnum": "contexts.health.models.Connection.State",
+        "GrantRoleEnum": ["coach", "doctor"],
         "StreamEnum": "contexts.health.api.readings.METRIC_NAMES",
         "BandStatusEnum": ["normal", "attention", "critical"],
         "AlertStateEnum": "contexts.health.models.Alert.State",

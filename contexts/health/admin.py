@@ -1,34 +1,55 @@
-"""What staff see of health: devices, their papers, alerts, norms. Neither secrets nor what was measured is shown.
+"""What staff see of health: devices, their papers, alerts, rules, norms. No secrets, and nothing that was measured.
 
-Who may not stop a device, a medical reviewer, sees no owner and no serial number either.
+Who may not stop a device, a medical reviewer, sees no owner and no serial number either, but a pseudonym: the same
+for one person always. While an emergency access or a grant of that person's is open to them, they see who it is.
 """
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.db.models import Case, QuerySet, When
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
-from contexts.health import devices, reviewing
-from contexts.health.models import Alert, Calibration, Certification, Device, NormVersion
+from contexts.health import devices, reviewing, sealing
+from contexts.health.models import Alert, AlertRule, Calibration, Certification, Device, EmergencyAccess, NormVersion
+from contexts.health.sharing import emergencies
+from contexts.health.sharing.terms import LONGEST_REASON
 from kernel.admin import LookOnlyAdmin
-from kernel.errors import InvalidInput
+from kernel.errors import InvalidInput, Refused
+from kernel.http import translated
 
 OWNERS = ("user_id",)
 
 
+class PseudonymousAdmin(LookOnlyAdmin):
+    """Rows of people whose names this member of staff may know only for a reason."""
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Each row says whether its person is known."""
+        known = emergencies.known_to(request.user.pk)
+        return (
+            super().get_queryset(request).annotate(is_known=Case(When(user_id__in=known, then=True), default=False))
+        )
+
+    @admin.display(description="person")
+    def person(self, row: Any) -> str:
+        """Their id, or a pseudonym."""
+        return str(row.user_id) if row.is_known else sealing.pseudonym(row.user_id)
+
+
 @admin.register(Device)
-class DeviceAdmin(LookOnlyAdmin):
-    list_display = ("device_id", "user_id", "kind", "status", "connected_at", "revoked_at")
+class DeviceAdmin(PseudonymousAdmin):
+    list_display = ("device_id", "user_id", "person", "kind", "status", "connected_at", "revoked_at")
     list_filter = ("kind", ("revoked_at", admin.EmptyFieldListFilter), ("lost_at", admin.EmptyFieldListFilter))
     search_fields = ("=device_id", "=user_id")
     ordering = ("-connected_at",)
     fields = (
-        *("device_id", "user_id", "kind", "status", "maker", "model", "hardware", "firmware", "software"),
+        *("device_id", "user_id", "person", "kind", "status", "maker", "model", "hardware", "firmware", "software"),
         *("connected_at", "lost_at", "revoked_at", "checked_at", "calibration_due_at"),
     )
     readonly_fields = fields
@@ -80,16 +101,125 @@ class CalibrationAdmin(LookOnlyAdmin):
 
 
 @admin.register(Alert)
-class AlertAdmin(LookOnlyAdmin):
+class AlertAdmin(PseudonymousAdmin):
     """How often which rule speaks, and how long it takes until somebody reacts. Not whose alert it is."""
 
-    list_display = ("alert_id", "rule", "rule_version", "severity", "state", "triggered_at", "acknowledged_at")
+    list_display = (
+        "alert_id",
+        "person",
+        "rule",
+        "rule_version",
+        "severity",
+        "state",
+        "triggered_at",
+        "acknowledged_at",
+    )
     list_filter = ("severity", "state", "reason")
     search_fields = ("=alert_id", "rule")
     ordering = ("-triggered_at",)
     fields = (*list_display, "reason", "escalated_at", "closed_at")
     readonly_fields = fields
     show_full_result_count = False
+
+
+@admin.register(AlertRule)
+class AlertRuleAdmin(PseudonymousAdmin):
+    """Bounds that people have set themselves."""
+
+    list_display = ("rule_id", "person", "stream", "side", "bound", "severity", "version", "written_at")
+    list_filter = ("stream", "side", "severity")
+    search_fields = ("=rule_id",)
+    ordering = ("-written_at",)
+    fields = (*list_display, "hysteresis", "lasts_s", "silence_s", "cool_down_s")
+    readonly_fields = fields
+
+
+class EmergencyForm(forms.ModelForm):
+    """Whose data, and why."""
+
+    of = forms.UUIDField(label="Person, alert or device", help_text="Its id.")
+    why = forms.CharField(
+        widget=forms.Textarea, max_length=LONGEST_REASON, help_text="The person is told at once; another one judges."
+    )
+
+    class Meta:
+        model = EmergencyAccess
+        fields: tuple[str, ...] = ()
+
+
+@admin.register(EmergencyAccess)
+class EmergencyAccessAdmin(LookOnlyAdmin):
+    """Who has broken the glass, why, and what others say to it. The data themselves are read through the API."""
+
+    list_display = ("emergency_id", "opened_by", "opened_at", "expires_at", "verdict", "judged_by", "judged_at")
+    list_filter = ("verdict",)
+    ordering = ("-opened_at",)
+    fields = (*list_display, "subject_id", "reason")
+    readonly_fields = fields
+    whose = ("subject_id",)
+    actions = ("justified", "abuse")
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """For those who may break the glass."""
+        return bool(request.user.has_perm("health.break_glass"))
+
+    def has_judge_permission(self, request: HttpRequest) -> bool:
+        """For those who may judge others."""
+        return bool(request.user.has_perm("health.judge_emergency"))
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        """A form to open one with."""
+        return EmergencyForm if obj is None else super().get_form(request, obj, change, **kwargs)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """What is asked, or what was done."""
+        return ("of", "why") if obj is None else self.fields
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """All of what was done."""
+        return () if obj is None else self.readonly_fields
+
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """Django's own view without the transaction around it; a refusal is told where one tried."""
+        try:
+            return self._changeform_view(request, object_id, form_url, extra_context)
+        except Refused as refused:
+            self._tell(request, refused)
+            return HttpResponseRedirect(request.get_full_path())
+
+    def save_model(self, request: HttpRequest, obj: EmergencyAccess, form: Any, change: bool) -> None:
+        """Open the data."""
+        shown = request.session.get("mfa_at")
+        made = emergencies.open_data(
+            subject_id=emergencies.person_named(form.cleaned_data["of"]),
+            reason=form.cleaned_data["why"],
+            by=request.user.pk,
+            mfa_at=datetime.fromtimestamp(shown, UTC) if shown else None,
+        )
+        obj.emergency_id = made.emergency_id
+
+    @admin.action(description="Judge: justified", permissions=["judge"])
+    def justified(self, request: HttpRequest, queryset: QuerySet[EmergencyAccess]) -> None:
+        """It was an emergency."""
+        self._judge(request, queryset, EmergencyAccess.Verdict.JUSTIFIED)
+
+    @admin.action(description="Judge: abuse", permissions=["judge"])
+    def abuse(self, request: HttpRequest, queryset: QuerySet[EmergencyAccess]) -> None:
+        """It was none."""
+        self._judge(request, queryset, EmergencyAccess.Verdict.ABUSE)
+
+    def _judge(self, request: HttpRequest, queryset: QuerySet[EmergencyAccess], verdict: str) -> None:
+        for opened in queryset:
+            try:
+                emergencies.judge(emergency_id=opened.pk, verdict=verdict, by=request.user.pk)
+            except Refused as refused:
+                self._tell(request, refused)
+
+    def _tell(self, request: HttpRequest, refused: Refused) -> None:
+        errors = refused.extra.get("errors")
+        self.message_user(request, translated(errors[0]["detail"] if errors else refused.detail), messages.ERROR)
 
 
 class NormForm(forms.ModelForm):

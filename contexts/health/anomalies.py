@@ -10,6 +10,7 @@ from contexts.health import detecting, rules
 from contexts.health.catalogue import METRICS, Stream
 from contexts.health.columns import instant
 from contexts.health.measurements import SeriesOf, note_access
+from contexts.health.sharing.terms import Purpose
 from kernel.access import Principal
 
 
@@ -26,10 +27,17 @@ class Anomaly:
 
 
 def anomalies_of(
-    *, stream: Stream, since: datetime, until: datetime, zone: ZoneInfo, by: Principal, at: datetime
+    *,
+    stream: Stream,
+    since: datetime,
+    until: datetime,
+    zone: ZoneInfo,
+    by: Principal,
+    at: datetime,
+    purpose: Purpose = Purpose.OWN_CARE,
 ) -> tuple[int, list[Anomaly]]:
     """How many readings of one's own were gone through, at most 20,000 from the first on, and what was found."""
-    note_access(subject_id=by.user_id, stream=stream, since=since, until=until, by=by, at=at)
+    note_access(subject_id=by.user_id, stream=stream, since=since, until=until, by=by, at=at, purpose=purpose)
     series = SeriesOf(by.user_id, stream).between(since, until, limit=rules.MAX_ANOMALY_READINGS)
     hours = np.fromiter((instant(time).astimezone(zone).hour for time in series.times.tolist()), np.int64)
     resolution = METRICS[stream].resolution

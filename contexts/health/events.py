@@ -123,7 +123,10 @@ class MedicalAlertEscalated(DomainEvent, key="user_id"):
 
 @dataclass(frozen=True, kw_only=True)
 class MedicalDataRead(DomainEvent, key="user_id"):
-    """Somebody looked at a person's measurements of a stream, with this second factor, perhaps through an app."""
+    """Somebody looked at a person's measurements of a stream, with this second factor, perhaps through an app.
+
+    `purpose` is what for; for `emergency` nobody was asked before.
+    """
 
     access_id: UUID
     user_id: UUID
@@ -131,6 +134,56 @@ class MedicalDataRead(DomainEvent, key="user_id"):
     measured: str
     mfa_at: datetime
     app_id: UUID | None
+    purpose: str = "own_care"
+
+
+@dataclass(frozen=True, kw_only=True)
+class GrantGiven(DomainEvent, key="owner_id"):
+    """A person lets another look at some of their measurements; it counts once that one accepts."""
+
+    grant_id: UUID
+    owner_id: UUID
+    grantee_id: UUID
+    expires_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class GrantAccepted(DomainEvent, key="owner_id"):
+    """Whom a person lets look has accepted."""
+
+    grant_id: UUID
+    owner_id: UUID
+    grantee_id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
+class GrantRevoked(DomainEvent, key="owner_id"):
+    """A grant is over before its time: its owner has revoked it, or the other one wants it no more."""
+
+    grant_id: UUID
+    owner_id: UUID
+    grantee_id: UUID
+    ended_by: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmergencyAccessOpened(DomainEvent, key="user_id"):
+    """A member of staff may look at this person's measurements until then, because of an emergency: tell them."""
+
+    emergency_id: UUID
+    user_id: UUID
+    by: UUID
+    until: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmergencyAccessJudged(DomainEvent, key="user_id"):
+    """Another member of staff has judged an emergency access: it was justified, or abuse."""
+
+    emergency_id: UUID
+    user_id: UUID
+    by: UUID
+    verdict: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,6 +5,7 @@ from django.utils.timezone import now
 from contexts.health import alerting, calibrating, devices, escalating, events, rules, watching
 from contexts.health.episodes import Rule
 from contexts.health.integrations import planning
+from contexts.health.sharing import grants
 from contexts.identity import events as identity
 from contexts.identity import services as identity_services
 from kernel import personal_data
@@ -13,12 +14,14 @@ from kernel.bus import on, publish
 
 @on(identity.ConsentChanged, keep_order=True)
 def follow_consent(event: identity.ConsentChanged) -> None:
-    """Without consent to process health data nothing is taken in; given again, the devices go on."""
+    """Without consent to process health data nothing is taken in or shared; given again, it goes on."""
     if event.purpose == rules.PURPOSE and event.given:
         devices.resume_devices(user_id=event.user_id)
         planning.plan_what_was_missed(user_id=event.user_id, at=now())
+        grants.resume(owner_id=event.user_id)
     elif event.purpose == rules.PURPOSE:
         devices.suspend_devices(user_id=event.user_id, at=now())
+        grants.suspend(owner_id=event.user_id, at=now())
 
 
 def _has_consent(event: events.DeviceConnected) -> bool:

@@ -155,3 +155,18 @@ def cold_files_hold_what_was_moved() -> str:
         GROUP BY file.user_id
         HAVING sum(rows) > coalesce(min(gone.cold), 0) OR bool_or(own_key.user_id IS NULL)
     """
+
+
+@invariant("health", "HE-7", "Who looked at another's data had a right to: a grant as it stood, or an emergency")
+def looks_at_others_had_a_right() -> str:
+    """Grants that went with an account are not judged; terms of a grant never change."""
+    return """
+        SELECT access_id FROM health_access JOIN health_grant USING (grant_id)
+        WHERE by <> grantee_id OR subject_id <> owner_id OR accepted_at IS NULL OR at < accepted_at
+           OR at >= expires_at OR at > ended_at OR NOT purposes ? purpose OR NOT metrics ? stream
+           OR health_access.since < health_grant.since OR health_access.until > health_grant.until
+        UNION ALL
+        SELECT access_id FROM health_access JOIN health_emergencyaccess USING (emergency_id)
+        WHERE by <> opened_by OR health_access.subject_id <> health_emergencyaccess.subject_id
+           OR at < opened_at OR at >= expires_at
+    """

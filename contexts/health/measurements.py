@@ -9,22 +9,28 @@ from uuid import UUID
 
 import numpy as np
 from django.db import connections
+from django.db.models import QuerySet
 from numpy.typing import NDArray
 
 from contexts.health import rules
 from contexts.health.archive import merging
 from contexts.health.calibrating import curves_of
-from contexts.health.catalogue import METRICS
+from contexts.health.catalogue import METRICS, Aggregation
 from contexts.health.columns import microseconds_of
 from contexts.health.events import MedicalDataRead
 from contexts.health.integrations import priorities
 from contexts.health.models import Access, Batch, Device, Reading
 from contexts.health.rules import Stream
+from contexts.health.sharing.terms import Purpose
 from kernel.access import MfaRequired, Principal
 from kernel.bus import publish
 from kernel.databases import alias_of, unit_of_work
-from kernel.errors import InvalidInput
+from kernel.errors import InvalidInput, Refused
 from kernel.observability import correlation_id
+
+
+class ReadingsArchived(Refused):
+    """Some of these readings are in the archive already: ask for them one by one, or for later days."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +45,14 @@ class Point:
 
 
 def heart_rate_of(
-    *, user_id: UUID, since: datetime, until: datetime, bucket: str, by: Principal, at: datetime
+    *,
+    user_id: UUID,
+    since: datetime,
+    until: datetime,
+    bucket: str,
+    by: Principal,
+    at: datetime,
+    purpose: Purpose = Purpose.OWN_CARE,
 ) -> list[Point]:
     """The person's heart rate from `since` to before `until`, quarantined readings left out, by their sources' order.
 
@@ -47,8 +60,7 @@ def heart_rate_of(
     buckets than `rules.MAX_POINTS`.
     """
     width = rules.BUCKETS[bucket]
-    if until <= since:
-        raise InvalidInput("The range ends before it begins.", field="to", code="range_empty")
+    ensure_range(since, until)
     if rules.points_between(since, until, bucket=width) > rules.MAX_POINTS:
         raise InvalidInput(
             "More than {most} points: take wider buckets.",
@@ -56,7 +68,7 @@ def heart_rate_of(
             code="too_many_points",
             most=rules.MAX_POINTS,
         )
-    note_access(subject_id=user_id, stream=Stream.heart_rate, since=since, until=until, by=by, at=at)
+    note_access(subject_id=user_id, stream=Stream.heart_rate, since=since, until=until, by=by, at=at, purpose=purpose)
     wanted = _shown(user_id, Stream.heart_rate, since=since, until=until)
     return [
         Point(time=each.time, avg=round(each.avg, 1), min=each.min, max=each.max, count=each.count)
@@ -66,9 +78,20 @@ def heart_rate_of(
 
 @unit_of_work("health")
 def note_access(
-    *, subject_id: UUID, stream: Stream | str | None, since: datetime, until: datetime, by: Principal, at: datetime
+    *,
+    subject_id: UUID,
+    stream: Stream | str | None,
+    since: datetime,
+    until: datetime,
+    by: Principal,
+    at: datetime,
+    purpose: Purpose = Purpose.OWN_CARE,
+    grant_id: UUID | None = None,
+    emergency_id: UUID | None = None,
 ) -> None:
     """Write down who looks at whose medical data: of one stream, of another name, or of those entered by hand.
+
+    Who looks at another's names by what right: a grant or an emergency (the database refuses the row else).
 
     Without a recent second factor nobody does: `MfaRequired`.
     """
@@ -79,6 +102,9 @@ def note_access(
         by=by.user_id,
         subject_id=subject_id,
         stream=measured,
+        purpose=purpose,
+        grant_id=grant_id,
+        emergency_id=emergency_id,
         since=since,
         until=until,
         mfa_at=by.mfa_at,
@@ -94,6 +120,7 @@ def note_access(
             measured=measured,
             mfa_at=by.mfa_at,
             app_id=by.app_id,
+            purpose=purpose.value,
             occurred_at=at,
         )
     )
@@ -177,22 +204,53 @@ class SeriesOf:
         )
 
 
-def readings_of(
+def look_at(
     *,
     user_id: UUID,
     stream: Stream,
     since: datetime,
     until: datetime,
-    after: merging.After | None,
-    limit: int,
     by: Principal,
     at: datetime,
-) -> list[Reading]:
-    """The first rows behind a person's look at one metric, after those known; the look is written down before."""
+    purpose: Purpose = Purpose.OWN_CARE,
+) -> None:
+    """Write down a person's look at one of their own metrics, before they see it."""
+    ensure_range(since, until)
+    note_access(subject_id=user_id, stream=stream, since=since, until=until, by=by, at=at, purpose=purpose)
+
+
+def ensure_range(since: datetime, until: datetime) -> None:
+    """Raise `InvalidInput` for a range in which there is nothing."""
     if until <= since:
         raise InvalidInput("The range ends before it begins.", field="to", code="range_empty")
-    note_access(subject_id=user_id, stream=stream, since=since, until=until, by=by, at=at)
+
+
+def readings_of(
+    *, user_id: UUID, stream: Stream, since: datetime, until: datetime, after: merging.After | None, limit: int
+) -> list[Reading]:
+    """The first plausible readings of a metric, after those known. Whoever shows them has written the look down."""
     return merging.rows_of(_shown(user_id, stream, since=since, until=until), limit=limit, after=after)
+
+
+def rows_of(*, user_id: UUID, stream: Stream, since: datetime, until: datetime) -> QuerySet[Reading]:
+    """A person's plausible readings of one metric, for SQL to go on with. Whoever shows them has noted the look.
+
+    Sums have every source's: what is summed up takes a day's best. Raises `ReadingsArchived` where files hold some.
+    """
+    summed = METRICS[stream].aggregation is Aggregation.SUM
+    wanted = (
+        _range(user_id, [stream], since=since, until=until)
+        if summed
+        else _shown(user_id, stream, since=since, until=until)
+    )
+    if merging.may_be_cold(since) and wanted.files():
+        raise ReadingsArchived
+    return wanted.in_table()
+
+
+def value_of(*, user_id: UUID, stream: Stream) -> Any:
+    """What SQL reads as the value of such a row, calibrated."""
+    return curves_of(_devices_of(user_id), [stream]).expression()
 
 
 def as_measured(rows: Iterable[Reading], device_numbers: Iterable[int], streams: list[Stream]) -> list[Measured]:

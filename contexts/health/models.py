@@ -12,6 +12,10 @@ from contexts.health.bridging.doubts import Doubt
 from contexts.health.imports.models import DataImport as DataImport
 from contexts.health.imports.models import ImportedFile as ImportedFile
 from contexts.health.imports.models import PhoneSample as PhoneSample
+from contexts.health.sealing import sealed_in
+from contexts.health.sharing.models import EmergencyAccess as EmergencyAccess
+from contexts.health.sharing.models import Grant as Grant
+from contexts.health.sharing.terms import Purpose
 from kernel.access import CONNECTION_LASTS, MFA_IS_RECENT
 from kernel.models import uuid7
 
@@ -410,7 +414,8 @@ class AlertComment(models.Model):
     comment_id = models.UUIDField(primary_key=True, default=uuid7)
     alert_id = models.UUIDField(db_index=True)
     user_id = models.UUIDField(db_index=True)
-    text = models.CharField(max_length=1_000)
+    sealed_text = models.BinaryField()
+    text = sealed_in("sealed_text")
     written_at = models.DateTimeField()
 
 
@@ -418,15 +423,19 @@ class EmergencyContact(models.Model):
     """Whom to write to when an alert of this person waits too long. They have agreed, says this person."""
 
     user_id = models.UUIDField(primary_key=True)
-    name = models.CharField(max_length=80)
-    email = models.EmailField()
+    sealed_name = models.BinaryField()
+    name = sealed_in("sealed_name")
+    sealed_email = models.BinaryField()
+    email = sealed_in("sealed_email")
     locale = models.CharField(max_length=2, choices=[("en", "en"), ("ru", "ru")])
     after_minutes = models.IntegerField()
     agreed_at = models.DateTimeField()
 
 
 class Access(models.Model):
-    """One look at medical data: who, at whose, which, when, and how fresh the second factor was.
+    """One look at medical data: who, at whose, which, for what, when, and how fresh the second factor was.
+
+    `grant_id` and `emergency_id` say by what right another person looked.
 
     Rows are only ever added.
     """
@@ -435,6 +444,11 @@ class Access(models.Model):
     by = models.UUIDField()
     subject_id = models.UUIDField()
     stream = models.CharField(max_length=32)
+    purpose = models.CharField(
+        max_length=16, choices=[(purpose.value, purpose.value) for purpose in Purpose], default=Purpose.OWN_CARE
+    )
+    grant_id = models.UUIDField(null=True)
+    emergency_id = models.UUIDField(null=True)
     since = models.DateTimeField()
     until = models.DateTimeField()
     mfa_at = models.DateTimeField()
@@ -452,7 +466,14 @@ class Access(models.Model):
                 condition=models.Q(mfa_at__gte=models.F("at") - MFA_WAS_RECENT)
                 | models.Q(app_id__isnull=False, mfa_at__gte=models.F("at") - CONNECTION_LASTS),
                 name="health_access_had_recent_mfa",
-            )
+            ),
+            models.CheckConstraint(
+                condition=models.Q(by=models.F("subject_id"), grant_id=None, emergency_id=None)
+                | ~models.Q(by=models.F("subject_id")) & models.Q(grant_id__isnull=False, emergency_id=None)
+                | ~models.Q(by=models.F("subject_id"))
+                & models.Q(grant_id=None, emergency_id__isnull=False, purpose=Purpose.EMERGENCY),
+                name="health_access_by_right",
+            ),
         ]
 
 

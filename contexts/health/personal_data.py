@@ -22,10 +22,12 @@ from contexts.health.models import (
     DataImport,
     DataKey,
     Device,
+    EmergencyAccess,
     EmergencyContact,
     Enrolment,
     Entry,
     EntryVersion,
+    Grant,
     ImportedFile,
     NormVersion,
     PhoneSample,
@@ -34,6 +36,7 @@ from contexts.health.models import (
     Reading,
     SourceOrder,
 )
+from contexts.health.sealing import shown_texts
 from kernel.databases import unit_of_work
 from kernel.personal_data import Data, Keep, NotPersonal, Owned, Through
 
@@ -44,6 +47,13 @@ def _of_own_devices(user_id: UUID) -> Q:
 
 def _of_own_connections(user_id: UUID) -> Q:
     return Q(connection_id__in=Connection.objects.filter(user_id=user_id).values("connection_id"))
+
+
+@unit_of_work("health")
+def _forget_reasons(user_id: UUID) -> int:
+    """That somebody broke the glass stays written, by identifiers alone; why they say they did does not."""
+    about = Q(subject_id=user_id) | Q(opened_by=user_id)
+    return EmergencyAccess.objects.filter(about).exclude(sealed_reason=b"").update(sealed_reason=b"")
 
 
 DATA: Data = {
@@ -67,10 +77,17 @@ DATA: Data = {
     Entry: Owned(by="user_id"),
     Calibration: Owned(by=_of_own_devices),
     Certification: Owned(by=_of_own_devices),
-    AlertComment: Owned(by="user_id"),
+    AlertComment: Owned(by="user_id", shown=shown_texts("health_alertcomment", "comment_id", text="sealed_text")),
     Alert: Owned(by="user_id"),
     AlertRule: Owned(by="user_id"),
-    EmergencyContact: Owned(by="user_id"),
+    EmergencyContact: Owned(
+        by="user_id",
+        shown=shown_texts("health_emergencycontact", "user_id", name="sealed_name", email="sealed_email"),
+    ),
+    Grant: Owned(by=("owner_id", "grantee_id")),
+    EmergencyAccess: Owned(
+        by=("subject_id", "opened_by"), erase=Through(_forget_reasons), leave_out=("sealed_reason",)
+    ),
     NormVersion: NotPersonal("Bounds of what is normal for everybody, and which reviewer wrote them."),
     Device: Owned(by="user_id", leave_out=("sealed_secret", "sealed_next", "handover_digest", "bridge_key")),
     Enrolment: Owned(by="user_id", leave_out=("code_digest",)),

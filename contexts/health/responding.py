@@ -65,7 +65,10 @@ def comment(*, alert_id: UUID, text: str, by: UUID, at: datetime) -> AlertCommen
     alert = own_alert(alert_id=alert_id, by=by, locked=True)
     if len(comments_of(alert)) >= rules.MAX_COMMENTS:
         raise TooManyComments
-    return AlertComment.objects.create(alert_id=alert_id, user_id=by, text=text, written_at=at)
+    made = AlertComment(alert_id=alert_id, user_id=by, written_at=at)
+    made.text = text
+    made.save(force_insert=True)
+    return made
 
 
 @unit_of_work("health", isolation="read committed")

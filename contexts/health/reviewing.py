@@ -14,6 +14,7 @@ from contexts.health.catalogue import Metric
 from contexts.health.models import NormVersion
 from contexts.health.norm_data import NORMS
 from contexts.health.norms import Band, Norm, norm_for
+from contexts.health.sharing.terms import Purpose
 from contexts.identity import services as identity
 from kernel.access import Principal
 from kernel.databases import run_after_commit, unit_of_work
@@ -92,11 +93,21 @@ def checked(document: Mapping[str, Any]) -> Norm:
     return norm
 
 
-def judge(*, metric: Metric, value: float | None, condition: str, by: Principal, at: datetime) -> Verdict:
+def judge(
+    *,
+    metric: Metric,
+    value: float | None,
+    condition: str,
+    by: Principal,
+    at: datetime,
+    purpose: Purpose = Purpose.OWN_CARE,
+) -> Verdict:
     """Hold a value in the stored unit, or the latest reading of the last days, against the norm for this person."""
     since = at - rules.LATEST_WITHIN
     person = identity.get_physiology(user_id=by.user_id)
-    measurements.note_access(subject_id=by.user_id, stream=metric.stream, since=since, until=at, by=by, at=at)
+    measurements.note_access(
+        subject_id=by.user_id, stream=metric.stream, since=since, until=at, by=by, at=at, purpose=purpose
+    )
     if person is None:
         raise NoNorm
     norm = norm_for(in_force(), metric=metric.name, condition=condition, age=person.age, sex=person.sex)

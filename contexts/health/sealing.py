@@ -1,8 +1,11 @@
-"""Secrets at rest: AES-256-GCM under `FIELD_KEY`, bound to what they belong to: a device, a person's cold files."""
+"""Secrets and what people write at rest: AES-256-GCM under `FIELD_KEY`, bound to the row they belong to."""
 
 import base64
+import hmac
 import os
+from collections.abc import Callable
 from functools import cache
+from typing import Any
 from uuid import UUID
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -53,6 +56,50 @@ def unseal_bound(sealed: bytes, *, bound_to: bytes, cipher: AESGCM | None = None
     """What `seal_bound` was given; raises `cryptography.exceptions.InvalidTag` as `unseal`."""
     nonce, sealed_part = sealed[1 : 1 + NONCE_BYTES], sealed[1 + NONCE_BYTES :]
     return (cipher or _cipher()).decrypt(nonce, sealed_part, bound_to)
+
+
+def seal_text(text: str, *, column: str, row_id: UUID) -> bytes:
+    """A text as it may be stored in this column (`table.column`) of this row."""
+    return seal_in(column, text.encode(), of=row_id)
+
+
+def unseal_text(sealed: bytes, *, column: str, row_id: UUID) -> str:
+    """The text inside; raises `cryptography.exceptions.InvalidTag` in any other place. Nothing sealed is no text."""
+    return unseal_in(column, sealed, of=row_id).decode() if sealed else ""
+
+
+def sealed_in(column: str) -> property:
+    """For a model: the attribute that is kept in this binary column, sealed for its row."""
+
+    def get(row: Any) -> str:
+        sealed = bytes(getattr(row, column))
+        return unseal_text(sealed, column=f"{row._meta.db_table}.{column}", row_id=row.pk)
+
+    def put(row: Any, text: str) -> None:
+        setattr(row, column, seal_text(text, column=f"{row._meta.db_table}.{column}", row_id=row.pk))
+
+    return property(get, put)
+
+
+def shown_texts(table: str, key: str, **texts: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """For an export: rows of a table with these texts in place of the columns in which each is sealed."""
+
+    def shown(row: dict[str, Any]) -> dict[str, Any]:
+        plain = {
+            name: unseal_text(bytes(row[sealed]), column=f"{table}.{sealed}", row_id=row[key])
+            for name, sealed in texts.items()
+        }
+        return {name: value for name, value in row.items() if name not in texts.values()} | plain
+
+    return shown
+
+
+def pseudonym(person_id: UUID) -> str:
+    """The same for one person always, and nobody's name: whom a row is about, to those who may not know."""
+    digest = hmac.digest(
+        base64.urlsafe_b64decode(settings.FIELD_KEY), b"health.pseudonym:" + person_id.bytes, "sha256"
+    )
+    return base64.b32encode(digest[:10]).decode()
 
 
 def encoded(secret: bytes) -> str:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from contexts.health import events as health
 from contexts.health.events import MedicalDataRead
 from contexts.identity import audit, events, rules
 from contexts.identity.models import Session
@@ -25,6 +26,11 @@ KEPT: tuple[type[DomainEvent], ...] = (
     events.UserExportRequested,
     events.UserErased,
     MedicalDataRead,
+    health.GrantGiven,
+    health.GrantAccepted,
+    health.GrantRevoked,
+    health.EmergencyAccessOpened,
+    health.EmergencyAccessJudged,
     WorkoutViewed,
     ScheduleViewed,
 )
@@ -60,6 +66,14 @@ def _entry(event: DomainEvent) -> dict[str, Any]:
             return _own(event.athlete_id) | {"claims": claims}
         case MedicalDataRead():
             return _medical_read(event)
+        case health.GrantAccepted():
+            return _own(event.owner_id) | {"actor": event.grantee_id, "claims": {"grant": str(event.grant_id)}}
+        case health.GrantRevoked():
+            actor = event.owner_id if event.ended_by == "owner" else event.grantee_id
+            return _own(event.owner_id) | {"actor": actor, "claims": {"grant": str(event.grant_id)}}
+        case health.EmergencyAccessOpened() | health.EmergencyAccessJudged():
+            claims = {"emergency": str(event.emergency_id), "verdict": getattr(event, "verdict", "")}
+            return {"actor": event.by, "actor_kind": "staff", "subject": event.user_id, "claims": claims}
         case WorkoutViewed():
             claims = {"session": str(event.session_id)}
             return {"actor": event.by, "actor_kind": "person", "subject": event.user_id, "claims": claims}
@@ -100,9 +114,10 @@ def _by_staff(event: events.RoleChanged | events.PersonBlocked | events.PersonUn
 
 def _medical_read(event: MedicalDataRead) -> dict[str, Any]:
     claims = {"measured": event.measured, "mfa_at": int(event.mfa_at.timestamp()), "access": str(event.access_id)}
+    claims["purpose"] = event.purpose
     if event.app_id is not None:
         claims["app"] = str(event.app_id)
-    kind = "app" if event.app_id else "person"
+    kind = "app" if event.app_id else "staff" if event.purpose == "emergency" else "person"
     return {"actor": event.by, "actor_kind": kind, "subject": event.user_id, "claims": claims}
 
 
@@ -111,6 +126,8 @@ def _told(event: DomainEvent) -> dict[str, Any]:
     match event:
         case events.CredentialsChanged():
             return {"what": event.what}
+        case health.GrantGiven():
+            return {"grant": str(event.grant_id), "grantee": str(event.grantee_id)}
         case events.ProfileUpdated():
             return {"changed": event.changed}
         case events.ConsentChanged():

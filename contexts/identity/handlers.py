@@ -47,6 +47,12 @@ def tell_of_changed_credentials(event: events.CredentialsChanged) -> None:
     mailing.tell_of_change(user_id=event.user_id, what=event.what)
 
 
+@on(health.EmergencyAccessOpened)
+def tell_of_an_emergency_access(event: health.EmergencyAccessOpened) -> None:
+    """A person learns at once that staff have opened their medical data."""
+    mailing.tell_of_emergency(user_id=event.user_id)
+
+
 @on(events.EmailConfirmed)
 def plan_the_welcome_series(event: events.EmailConfirmed) -> None:
     """An open account is welcomed with a few letters."""

@@ -116,6 +116,13 @@ def forget_letters(*, person: User) -> None:
             forget(to=address)
 
 
+def tell_of_emergency(*, user_id: UUID) -> None:
+    """Tell a person that staff have opened their medical data; of nothing that is in them."""
+    person = User.objects.filter(pk=user_id, is_active=True).first()
+    if person is not None:
+        send_letter("emergency_access", person=person)
+
+
 def tell_of_change(*, user_id: UUID, what: str) -> None:
     """Tell a person that a way into their account was changed."""
     person = User.objects.filter(pk=user_id, is_active=True).first()

@@ -7,10 +7,11 @@
 | organiser | offer events and sell places | |
 | moderator | people, friendships, rooms, messages, points, workouts' outlines, events, | anything medical |
 | | bookings; block, hide, cancel | |
-| medical_reviewer | which devices send what, their alerts; publishes norms | messages, what was measured |
+| medical_reviewer | which devices send what, their alerts, by pseudonym; publishes norms; in an | messages |
+| | emergency opens one person's data for an hour, says why, is judged by another | |
 | support | people with masked addresses, their sessions; says why for each person | any content |
 | operator | as a moderator; stuck payments, imports, devices, sessions, dead letters, | what was measured |
-| | memberships, the security policy, the audit | |
+| | memberships, the security policy, the audit; judges emergency accesses | |
 | (superuser) | all of it, and grants roles | |
 
 A role goes into the next token of its person, ten minutes later at the latest. The last four open the
@@ -42,15 +43,19 @@ _MODERATION = {
     ),
     "booking": "^(view_.*|delete_(sportevent|booking))$",
 }
+_REVIEWING = (
+    "^(view_(device|certification|calibration|alert|alertrule|emergencyaccess)|(view|add)_normversion"
+    "|break_glass|judge_emergency)$"
+)
 GROUPS: dict[str, dict[str, str]] = {
     "moderator": _MODERATION,
-    "medical_reviewer": {"health": "^(view_(device|certification|calibration|alert)|(view|add)_normversion)$"},
+    "medical_reviewer": {"health": _REVIEWING},
     "support": {"identity": "^view_(user|session)$"},
     "operator": _MODERATION
     | {
         "identity": "^((view|block)_(user|address)|(view|change)_session|grant_membership"
         "|(view|add)_securitypolicy|view_(auditentry|membershipperiod))$",
-        "health": "^view_device$",
+        "health": "^(view_(device|emergencyaccess)|judge_emergency)$",
         "kernel": "^(view|change)_faileddelivery$",
         "workout": "^(view_(trainingsession|import|importbatch)|change_import)$",
         "booking": "^(view_.*|delete_(sportevent|booking)|change_(payment|process))$",

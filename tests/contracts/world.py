@@ -30,6 +30,7 @@ from tests.contracts.integrations import Integrations
 from tests.contracts.measurements import Measurements
 from tests.contracts.places import WITH_PLACES, Places
 from tests.contracts.plans import Plans
+from tests.contracts.sharing import Sharing
 from tests.contracts.workouts import Workouts
 from tests.identity.authenticator import Authenticator
 from tests.identity.conftest import App
@@ -147,6 +148,8 @@ class World:
             return ours
         if ours := self.alerts.id_for(name, operation_id):
             return ours
+        if ours := self.sharing.id_for(name, operation_id):
+            return ours
         if ours := self.measurements.id_for(name, operation_id):
             return ours
         if ours := self.health_imports.id_for(name, operation_id):
@@ -202,6 +205,7 @@ class World:
             "alert_id": self.alerts.alert_id,
             "rule_id": self.alerts.rule_id,
             "data_import_id": self.health_imports.data_import_id,
+            "grant_id": self.sharing.grant_id,
             "certification_id": self.measurements.certification_id,
             "booking_id": self.bookings.booking_id,
             "ticket_id": self.bookings.ticket_id,
@@ -253,6 +257,11 @@ class World:
     def health_imports(self) -> HealthImports:
         """What Anna has exported elsewhere."""
         return HealthImports(self)
+
+    @cached_property
+    def sharing(self) -> Sharing:
+        """What Anna lets others see, and others her."""
+        return Sharing(self)
 
     @cached_property
     def measurements(self) -> Measurements:
@@ -369,6 +378,7 @@ def right_call(world: World, operation_id: str) -> dict[str, Any]:
         | world.health_imports.calls()
         | world.alerts.calls()
         | world.integrations.calls()
+        | world.sharing.calls()
         | calls
     )
     return known.get(operation_id, dict)()

@@ -8,7 +8,7 @@ import pytest
 from django.db import connections
 from django.utils.timezone import now
 
-from contexts.health.models import Access
+from contexts.health.models import Access, EmergencyAccess, Grant
 from kernel.observability import invariants
 from tests.health.conftest import beats
 
@@ -38,10 +38,10 @@ def test_damage_is_found(strap: Any, id: str):
 def test_a_look_without_a_fresh_second_factor_cannot_be_written_nor_hidden():
     with connections["health"].cursor() as cursor:
         cursor.execute("ALTER TABLE health_access DROP CONSTRAINT health_access_had_recent_mfa")
-    at = now()
+    at, person = now(), uuid4()
     Access.objects.create(
-        by=uuid4(),
-        subject_id=uuid4(),
+        by=person,
+        subject_id=person,
         stream="heart_rate",
         since=at,
         until=at,
@@ -50,3 +50,48 @@ def test_a_look_without_a_fresh_second_factor_cannot_be_written_nor_hidden():
         correlation_id="x",
     )
     assert broken() == {"H8"}
+
+
+def test_a_look_beyond_a_grant_is_found():
+    at, owner, doctor = now(), uuid4(), uuid4()
+    terms = {"role": "doctor", "metrics": ["heart_rate"], "purposes": ["treatment"]}
+    times = {"made_at": at - timedelta(days=9), "accepted_at": at - timedelta(days=9)}
+    grant = Grant.objects.create(
+        owner_id=owner, grantee_id=doctor, expires_at=at + timedelta(days=1), **terms, **times
+    )
+    look = {
+        "since": at,
+        "until": at,
+        "mfa_at": at,
+        "at": at,
+        "correlation_id": "x",
+        "subject_id": owner,
+        "by": doctor,
+    }
+    Access.objects.create(stream="heart_rate", purpose="treatment", grant_id=grant.pk, **look)
+    assert broken() == set()
+    for change in (
+        {"expires_at": at - timedelta(minutes=1)},
+        {"ended_at": at - timedelta(minutes=1), "ended_by": "owner"},
+        {"accepted_at": None},
+        {"metrics": ["steps"]},
+        {"purposes": ["coaching"]},
+        {"grantee_id": uuid4()},
+        {"since": at + timedelta(hours=1)},
+    ):
+        before = {name: getattr(grant, name) for name in change}
+        Grant.objects.update(**change)
+        assert broken() == {"HE-7"}, change
+        Grant.objects.update(**before)
+
+
+def test_a_look_after_an_emergency_is_found():
+    at, owner, staff = now(), uuid4(), uuid4()
+    opened = EmergencyAccess(subject_id=owner, opened_by=staff, opened_at=at, expires_at=at + timedelta(minutes=60))
+    opened.reason = "why"
+    opened.save()
+    look = {"since": at, "until": at, "mfa_at": at, "at": at, "correlation_id": "x", "subject_id": owner, "by": staff}
+    Access.objects.create(stream="steps", purpose="emergency", emergency_id=opened.pk, **look)
+    assert broken() == set()
+    EmergencyAccess.objects.update(expires_at=at - timedelta(minutes=1))
+    assert broken() == {"HE-7"}

@@ -14,11 +14,14 @@ from contexts.health.api import (
     papers,
     phones,
     readings,
+    reports,
+    sharing,
+    trends,
 )
 
 SUBJECTS = (
     *(devices, enrolments, bridging, papers, readings, metrics, entries, judging, alerts, alert_rules),
-    *(phones, imports, integrations),
+    *(phones, imports, integrations, trends, sharing, reports),
 )
 
 urlpatterns = [route for subject in SUBJECTS for route in subject.urlpatterns]

@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from contexts.health import measurements, responding, rules
+from contexts.health.api.purposes import PURPOSE, own_purpose
 from contexts.health.models import CLOSED_BECAUSE, Alert, AlertRule
 from contexts.health.rules import Stream
 from kernel.access import member, recent_mfa
@@ -76,7 +77,7 @@ class Snooze(serializers.Serializer):
 class Alerts(Endpoint):
     access = recent_mfa
 
-    @extend_schema(operation_id="list_alerts", parameters=PAGE_PARAMETERS, responses=page_of(AlertItem))
+    @extend_schema(operation_id="list_alerts", parameters=[PURPOSE, *PAGE_PARAMETERS], responses=page_of(AlertItem))
     def get(self, request: Request) -> Response:
         """Your alerts, the newest first. Each look is written down."""
         _note(request)
@@ -88,7 +89,7 @@ class Alerts(Endpoint):
 class OneAlert(Endpoint):
     access = recent_mfa
 
-    @extend_schema(operation_id="show_alert", responses=AlertDetail)
+    @extend_schema(operation_id="show_alert", parameters=[PURPOSE], responses=AlertDetail)
     def get(self, request: Request, alert_id: Any) -> Response:
         """An alert: by which rule and norm, when, and what you wrote down. Each look is written down."""
         alert = responding.own_alert(alert_id=alert_id, by=request.user.user_id)
@@ -142,6 +143,7 @@ def _note(request: Request) -> None:
         until=rules.latest(at=now()),
         by=request.user,
         at=now(),
+        purpose=own_purpose(request),
     )
 
 

@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from contexts.health import catalogue, entering, measurements, rules
+from contexts.health.api.purposes import PURPOSE, own_purpose
 from contexts.health.api.readings import METRIC_NAMES
 from contexts.health.rules import Stream
 from kernel.access import member, recent_mfa
@@ -69,14 +70,20 @@ def _ensure_consent(request: Request) -> None:
 
 def _note(request: Request, *, since: datetime, until: datetime) -> None:
     measurements.note_access(
-        subject_id=request.user.user_id, stream=None, since=since, until=until, by=request.user, at=now()
+        subject_id=request.user.user_id,
+        stream=None,
+        since=since,
+        until=until,
+        by=request.user,
+        at=now(),
+        purpose=own_purpose(request),
     )
 
 
 class Entries(Endpoint):
     access = {"GET": recent_mfa, "POST": member}
 
-    @extend_schema(operation_id="list_entries", parameters=PAGE_PARAMETERS, responses=page_of(EntryItem))
+    @extend_schema(operation_id="list_entries", parameters=[PURPOSE, *PAGE_PARAMETERS], responses=page_of(EntryItem))
     def get(self, request: Request) -> Response:
         """What you have entered by hand, the newest first. Each look is written down."""
         _note(request, since=rules.EARLIEST_ENTRY, until=rules.latest(at=now()))
@@ -98,7 +105,7 @@ class Entries(Endpoint):
 class OneEntry(Endpoint):
     access = {"GET": recent_mfa, "PUT": member, "DELETE": member}
 
-    @extend_schema(operation_id="show_entry", responses=EntryHistory)
+    @extend_schema(operation_id="show_entry", parameters=[PURPOSE], responses=EntryHistory)
     def get(self, request: Request, entry_id: Any) -> Response:
         """Everything an entry has said, the first version first. Each look is written down."""
         found = entering.history_of(entry_id=entry_id, by=request.user.user_id)

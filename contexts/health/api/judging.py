@@ -14,6 +14,7 @@ from rest_framework.response import Response
 
 from contexts.health import anomalies, measurements, reviewing, rules
 from contexts.health.api.metrics import RANGE, MetricRange
+from contexts.health.api.purposes import PURPOSE, own_purpose
 from contexts.health.catalogue import BY_NAME, Metric
 from contexts.health.norms import Norm
 from kernel.access import anyone, recent_mfa
@@ -110,7 +111,7 @@ class NormsInForce(Endpoint):
 class MetricVerdict(Endpoint):
     access = recent_mfa
 
-    @extend_schema(operation_id="judge_metric", request=AskVerdict, responses=VerdictItem)
+    @extend_schema(operation_id="judge_metric", parameters=[PURPOSE], request=AskVerdict, responses=VerdictItem)
     def post(self, request: Request, metric: str) -> Response:
         """How your value stands against the norm for your age and sex, and which norm that is. Each look is kept."""
         measured, asked = _metric(metric), validated(AskVerdict, request)
@@ -124,6 +125,7 @@ class MetricVerdict(Endpoint):
             condition=asked["condition"],
             by=request.user,
             at=now(),
+            purpose=own_purpose(request),
         )
         told: dict[str, Any] = {
             **vars(found),
@@ -139,7 +141,7 @@ class MetricVerdict(Endpoint):
 class MetricAnomalies(Endpoint):
     access = recent_mfa
 
-    @extend_schema(operation_id="list_anomalies", parameters=RANGE, responses=Anomalies)
+    @extend_schema(operation_id="list_anomalies", parameters=[*RANGE, PURPOSE], responses=Anomalies)
     def get(self, request: Request, metric: str) -> Response:
         """What is odd about your readings, by which rule, with its inputs. Each look is written down."""
         stream = _metric(metric).stream
@@ -150,7 +152,13 @@ class MetricAnomalies(Endpoint):
             raise InvalidInput("At most 31 days at once.", field="to", code="range_too_long")
         zone = ZoneInfo(request.user.time_zone)
         count, found = anomalies.anomalies_of(
-            stream=stream, since=since, until=until, zone=zone, by=request.user, at=now()
+            stream=stream,
+            since=since,
+            until=until,
+            zone=zone,
+            by=request.user,
+            at=now(),
+            purpose=own_purpose(request),
         )
         return Response(Anomalies({"readings": count, "items": found}).data)
 

@@ -1,7 +1,9 @@
 """What can be measured, and what was: the catalogue, readings one by one, and the heart rate over time."""
 
+from datetime import datetime
 from functools import cache
 from typing import Any
+from uuid import UUID
 
 from django.urls import path
 from django.utils.dateparse import parse_datetime
@@ -12,9 +14,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from contexts.health import measurements, rules
+from contexts.health.api.purposes import PURPOSE, own_purpose
 from contexts.health.archive.merging import BY_TIME, After
 from contexts.health.catalogue import BY_NAME, METRICS, Aggregation, Kind, Metric
 from contexts.health.models import Device, Reading
+from contexts.health.rules import Stream
 from kernel.access import anyone, recent_mfa
 from kernel.conditional import unless_known
 from kernel.errors import NotFound
@@ -133,43 +137,59 @@ class MetricReadings(Endpoint):
         parameters=[
             *RANGE,
             OpenApiParameter("unit", str, description="UCUM; of the catalogue's units for this metric."),
+            PURPOSE,
             *PAGE_PARAMETERS,
         ],
         responses=ReadingPage,
     )
     def get(self, request: Request, metric: str) -> Response:
         """Your plausible readings of a metric, oldest first, corrected by calibration. Each look is written down."""
-        if metric not in BY_NAME:
-            raise NotFound
-        stream, unit = BY_NAME[metric].stream, request.query_params.get("unit") or BY_NAME[metric].unit
-        measurements.shown(stream, 0.0, unit=unit)
-        wanted = MetricRange(data=request.query_params)
-        wanted.is_valid(raise_exception=True)
-        size = page_size(request)
-        rows = measurements.readings_of(
+        stream, unit, since, until = asked_readings(request, metric)
+        measurements.look_at(
             user_id=request.user.user_id,
             stream=stream,
-            since=wanted.validated_data["from"],
-            until=wanted.validated_data["to"],
-            after=_after(request.query_params.get("cursor")),
-            limit=size + 1,
+            since=since,
+            until=until,
             by=request.user,
             at=now(),
+            purpose=own_purpose(request),
         )
-        shown = rows[:size]
-        numbers = {row.device_number for row in shown}
-        device_ids = dict(Device.objects.filter(number__in=numbers).values_list("number", "device_id"))
-        items = [
-            {
-                "time": one.time,
-                "sequence": one.sequence,
-                "value": measurements.shown(stream, one.value, unit=unit),
-                "device_id": device_ids[one.device_number],
-                "calibration": one.calibration,
-            }
-            for one in measurements.as_measured(shown, numbers, [stream])
-        ]
-        return Response({"unit": unit, "items": items, "next": _cursor(shown) if len(rows) > size else None})
+        return Response(
+            reading_page(request, of=request.user.user_id, stream=stream, since=since, until=until, unit=unit)
+        )
+
+
+def asked_readings(request: Request, metric: str) -> tuple[Stream, str, datetime, datetime]:
+    """Of which metric, in which unit, from when, to before when."""
+    if metric not in BY_NAME:
+        raise NotFound
+    stream, unit = BY_NAME[metric].stream, request.query_params.get("unit") or BY_NAME[metric].unit
+    measurements.shown(stream, 0.0, unit=unit)
+    wanted = MetricRange(data=request.query_params)
+    wanted.is_valid(raise_exception=True)
+    return stream, unit, wanted.validated_data["from"], wanted.validated_data["to"]
+
+
+def reading_page(
+    request: Request, *, of: UUID, stream: Stream, since: datetime, until: datetime, unit: str
+) -> dict[str, Any]:
+    """A page of readings, the look at which is written down."""
+    size, after = page_size(request), _after(request.query_params.get("cursor"))
+    rows = measurements.readings_of(user_id=of, stream=stream, since=since, until=until, after=after, limit=size + 1)
+    shown = rows[:size]
+    numbers = {row.device_number for row in shown}
+    device_ids = dict(Device.objects.filter(number__in=numbers).values_list("number", "device_id"))
+    items = [
+        {
+            "time": one.time,
+            "sequence": one.sequence,
+            "value": measurements.shown(stream, one.value, unit=unit),
+            "device_id": device_ids[one.device_number],
+            "calibration": one.calibration,
+        }
+        for one in measurements.as_measured(shown, numbers, [stream])
+    ]
+    return {"unit": unit, "items": items, "next": _cursor(shown) if len(rows) > size else None}
 
 
 def _after(cursor: str | None) -> After | None:
@@ -195,7 +215,7 @@ class HeartRateMetric(Endpoint):
 
     @extend_schema(
         operation_id="read_heart_rate",
-        parameters=[*RANGE, OpenApiParameter("bucket", str, enum=list(rules.BUCKETS), default="1m")],
+        parameters=[*RANGE, OpenApiParameter("bucket", str, enum=list(rules.BUCKETS), default="1m"), PURPOSE],
         responses=HeartRate,
     )
     def get(self, request: Request) -> Response:
@@ -209,6 +229,7 @@ class HeartRateMetric(Endpoint):
             bucket=wanted.validated_data["bucket"],
             by=request.user,
             at=now(),
+            purpose=own_purpose(request),
         )
         return Response({"bucket": wanted.validated_data["bucket"], "points": points})
 

@@ -120,7 +120,7 @@ def _as_table_rows(rows: Rows, left_out: set[Any]) -> Iterator[dict[str, Any]]:
         for row, key in zip(rows[part].tolist(), keys[part].tolist(), strict=True):
             if key not in left_out:
                 named = dict(zip(names, row, strict=True))
-                yield named | {"time": instant(named["time"])}
+                yield named | {"time": instant(named["time"]), "doubt": named["doubt"] or None}
 
 
 def erase_files(user_id: UUID) -> int:
