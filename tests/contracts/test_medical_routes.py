@@ -35,6 +35,14 @@ NOT_MEDICAL = {
     "show_emergency_contact": "whom to write to",
     "list_grants": "who may look at what",
     "list_emergency_accesses": "who has broken the glass",
+    "list_data_imports": "which exports were uploaded",
+    "show_data_import": "how far an export is read",
+    "list_data_import_files": "which files of an export were read",
+    "check_webhook": "a vendor asks whether the address is ours",
+    "list_vendors": "who makes what can be connected",
+    "list_connections": "which accounts are connected",
+    "show_integration": "how far an account's past is fetched",
+    "show_source_orders": "whose word goes first",
 }
 SHOWN_BY_POST = {"judge_metric", "print_report", "export_fhir", "export_shared_fhir"}
 CANARY = 137.0625

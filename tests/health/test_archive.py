@@ -389,6 +389,7 @@ ROWS = st.lists(
         st.integers(0, 2**31 - 1),
         st.integers(1, 3),
         st.booleans(),
+        st.integers(0, 3),
     ),
     max_size=30,
     unique_by=lambda row: (row[5], row[0], row[3], row[2]),
