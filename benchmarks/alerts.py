@@ -76,7 +76,7 @@ def run(*, quick: bool) -> list[Figure]:
 
 
 def _device(person: Person) -> tuple[Any, bytes]:
-    from contexts.health import devices
+    from contexts.health.worn import devices
     from contexts.identity import consents, rules
 
     at, purpose = datetime.now(UTC), "health_processing"
@@ -129,9 +129,9 @@ def _desaturation() -> bytes:
 
 def _months(count: int) -> tuple[int, int, int]:
     """False alarms of ours and of a bare bound, and how many true episodes were found."""
-    from contexts.health.episodes import Rule, episodes
-    from contexts.health.norm_data import NORMS
-    from contexts.health.watching import bounds_of
+    from contexts.health.alerts.episodes import Rule, episodes
+    from contexts.health.alerts.watching import bounds_of
+    from contexts.health.judging.norm_data import NORMS
 
     adult = [norm for norm in NORMS if norm.watch and norm.covers(age=35, sex="female")]
     rules = [rule for norm in adult for rule in bounds_of(norm)]

@@ -86,7 +86,7 @@ def new_device() -> Credentials:
     """Somebody's bridge."""
     from django.utils.timezone import now
 
-    from contexts.health.devices import add_device
+    from contexts.health.worn.devices import add_device
     from kernel.models import uuid7
 
     device, secret = add_device(name="Bench", kind="bridge", by=uuid7(), at=now())

@@ -224,7 +224,7 @@ class Batches:
     def __init__(self) -> None:
         from django.utils.timezone import now
 
-        from contexts.health.devices import add_device
+        from contexts.health.worn.devices import add_device
         from kernel.models import uuid7
 
         self.device, told = add_device(name="Bench", kind="bench", by=uuid7(), at=now())
@@ -267,7 +267,7 @@ class Batches:
 
 def signature_of(device_id: UUID, secret: bytes, body: bytes) -> str:
     """The header with which a device may post this body."""
-    from contexts.health.signatures import sign
+    from contexts.health.worn.signatures import sign
 
     seconds, nonce = str(int(time.time())), secrets.token_urlsafe(16)
     return f"Device {device_id}:{seconds}:{nonce}:{sign(secret, 'POST', PATH, body, seconds, nonce)}"

@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.db import connections
 
-from contexts.health import devices
+from contexts.health.worn import devices
 from kernel import access
 from kernel.databases import redis_client
 

@@ -15,10 +15,12 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
-from contexts.health import devices, reviewing, sealing
+from contexts.health import sealing
+from contexts.health.judging import reviewing
 from contexts.health.models import Alert, AlertRule, Calibration, Certification, Device, EmergencyAccess, NormVersion
 from contexts.health.sharing import emergencies
-from contexts.health.sharing.terms import LONGEST_REASON
+from contexts.health.terms import LONGEST_REASON
+from contexts.health.worn import devices
 from kernel.admin import LookOnlyAdmin
 from kernel.errors import InvalidInput, Refused
 from kernel.http import translated

@@ -7,8 +7,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from contexts.health.bridging.doubts import Doubts
 from contexts.health.catalogue import METRICS, Stream
+from contexts.health.doubts import Doubts
 from kernel.timescale.columns import EPOCH, MICROSECOND
 
 Flags = NDArray[np.bool_]

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.urls import path
 
-from contexts.health import alerting, broadcasting
+from contexts.health.alerts import alerting, broadcasting
 from kernel.access import member
 from kernel.realtime import Socket, in_thread
 

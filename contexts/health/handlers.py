@@ -2,10 +2,12 @@
 
 from django.utils.timezone import now
 
-from contexts.health import alerting, calibrating, devices, escalating, events, rules, watching
-from contexts.health.episodes import Rule
+from contexts.health import events, rules
+from contexts.health.alerts import alerting, escalating, watching
+from contexts.health.alerts.episodes import Rule
 from contexts.health.integrations import planning
 from contexts.health.sharing import grants
+from contexts.health.worn import calibrating, devices
 from contexts.identity import events as identity
 from contexts.identity import services as identity_services
 from kernel import personal_data

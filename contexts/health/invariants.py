@@ -1,7 +1,7 @@
 """What must always hold in health's database, as queries that find what breaks it."""
 
 from contexts.health import rules
-from contexts.health.models import MFA_WAS_RECENT
+from contexts.health.models.accesses import MFA_WAS_RECENT
 from contexts.health.rules import PLAUSIBLE
 from kernel.access import CONNECTION_LASTS
 from kernel.observability import invariant

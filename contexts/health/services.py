@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from contexts.health import measurements
+from contexts.health.looking import measurements
 from contexts.health.rules import Stream
 from kernel.services import service
 

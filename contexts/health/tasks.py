@@ -8,11 +8,12 @@ from django.conf import settings
 from django.db import connections
 from django.utils.timezone import now
 
-from contexts.health import alerting, calibrating, enrolling, escalating, responding, watching
+from contexts.health.alerts import alerting, escalating, responding, watching
 from contexts.health.archive import moving, payloads, tending
 from contexts.health.imports import reading, uploads
 from contexts.health.integrations import connecting, fetching, planning, receiving
 from contexts.health.models import Alert, Reading
+from contexts.health.worn import calibrating, enrolling
 from kernel.databases import alias_of
 from kernel.timescale.partitions import make_months
 

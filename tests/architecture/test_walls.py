@@ -18,6 +18,7 @@ VIOLATIONS = {
     "The map of who may ask whom": ("contexts/identity/planted.py", "contexts.health.services"),
     "The rooms of a context": ("contexts/workout/rules.py", "contexts.workout.models"),
     "The rooms of workout": ("contexts/workout/series/planted.py", "contexts.workout.recording.tracking"),
+    "The rooms of health": ("contexts/health/worn/planted.py", "contexts.health.alerts.alerting"),
     "Edges are called from outside only": ("contexts/social/rooms.py", "contexts.social.api"),
     "The kernel knows no context": ("kernel/planted.py", "contexts.identity.services"),
     "Rules and events know no framework": ("contexts/gamification/rules.py", "django"),

@@ -16,7 +16,7 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.utils.timezone import now
 
-from contexts.health.signatures import device
+from contexts.health.worn.signatures import device
 from contexts.identity import blocking, rules, sessions, tokens
 from contexts.identity.models import OAuthApp, Session, User
 from contexts.identity.sessions import Origin

@@ -6,8 +6,8 @@ from contextlib import closing
 
 import pytest
 
-from contexts.health.bridging.doubts import Doubt
 from contexts.health.catalogue import BY_NAME
+from contexts.health.doubts import Doubt
 from device_bridge.meanings import DOUBTS, NO_VALUE, STREAMS
 from device_bridge.naming import METRICS, TOLD_IN, body_of, metric_of
 from device_bridge.readings import Observation, Reading

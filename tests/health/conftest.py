@@ -14,7 +14,9 @@ from uuid import UUID
 import pytest
 from django.test import Client
 
-from contexts.health import admission, devices, reviewing
+from contexts.health.intake import admission
+from contexts.health.judging import reviewing
+from contexts.health.worn import devices
 from tests.conftest import Api, Person, agree
 from tests.health.integrating import anna, fitbit, glucometers, no_worker, withings  # noqa: F401  (fixtures)
 from tests.identity.conftest import App

@@ -25,7 +25,7 @@ from django.core.management import call_command  # noqa: E402
 from django.db import close_old_connections  # noqa: E402
 from django.test import Client  # noqa: E402
 
-from contexts.health.devices import add_device  # noqa: E402
+from contexts.health.worn.devices import add_device  # noqa: E402
 from tests.health.conftest import READINGS, Strap, beats  # noqa: E402
 
 BATCH = 50

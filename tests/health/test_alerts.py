@@ -12,7 +12,8 @@ from django.core import mail
 from django.db import IntegrityError
 
 from config import demo_health
-from contexts.health import alerting, escalating, handlers, responding, tasks, watching
+from contexts.health import handlers, tasks
+from contexts.health.alerts import alerting, escalating, responding, watching
 from contexts.health.events import (
     HealthMetricRecorded,
     HealthMetricWithdrawn,

@@ -15,8 +15,8 @@ from django.db import connections
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contexts.health import rules, services
-from contexts.health.archive import keeping, moving, rows, sheets, table, tending
+from contexts.health import rows, rules, services
+from contexts.health.archive import keeping, moving, sheets, table, tending
 from contexts.health.models import Batch, ColdFile, DataKey, Device, Reading
 from kernel import objects, personal_data
 from kernel.databases import gate_key

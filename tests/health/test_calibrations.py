@@ -9,9 +9,10 @@ from django.db import IntegrityError, connections
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contexts.health import calibrating, events, rules, services, tasks
-from contexts.health.calibrating import Curve
+from contexts.health import events, rules, services, tasks
 from contexts.health.models import Calibration, Device, Reading
+from contexts.health.worn import calibrating
+from contexts.health.worn.calibrating import Curve
 from tests.health.conftest import COMMITTED, HEALTH, Strap, reading, step_up
 
 pytestmark = pytest.mark.django_db(databases=["default", "health"])

@@ -10,10 +10,11 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contexts.health import inflating, rules
-from contexts.health.admission import admitted
-from contexts.health.decoding import decode, decode_columns
-from contexts.health.inflating import EncodingBroken, inflated
+from contexts.health import rules
+from contexts.health.intake import inflating
+from contexts.health.intake.admission import admitted
+from contexts.health.intake.decoding import decode, decode_columns
+from contexts.health.intake.inflating import EncodingBroken, inflated
 from contexts.health.models import Reading
 from contexts.health.rules import Stream
 from kernel.http import TooLarge

@@ -3,8 +3,8 @@
 import pytest
 from django.utils.timezone import now
 
-from contexts.health import devices
 from contexts.health.models import Batch, Device
+from contexts.health.worn import devices
 from kernel.observability import invariants
 from tests.conftest import agree
 from tests.health.conftest import HEALTH, Strap, beats

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contexts.health import rules
-from contexts.health.decoding import Columns, decode
+from contexts.health.intake.decoding import Columns, decode
 from contexts.health.rules import Stream
 from kernel.errors import Refused
 from kernel.timescale.columns import EPOCH, MICROSECOND

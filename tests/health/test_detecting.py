@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contexts.health import detecting
-from contexts.health.detecting import SECOND
+from contexts.health.judging import detecting
+from contexts.health.judging.detecting import SECOND
 
 
 def steps(count: int, seconds: float = 1.0) -> np.ndarray:

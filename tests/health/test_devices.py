@@ -5,8 +5,9 @@ from cryptography.exceptions import InvalidTag
 from django.contrib import admin
 from django.utils.timezone import now
 
-from contexts.health import devices, events, rules, sealing
+from contexts.health import events, rules, sealing
 from contexts.health.models import Access, Batch, Device, Reading
+from contexts.health.worn import devices
 from tests.conftest import agree
 from tests.health.conftest import COMMITTED, HEALTH, beats
 from tests.identity.conftest import in_parallel

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from contexts.health import events, services
-from contexts.health.bridging.doubts import Doubt
+from contexts.health.doubts import Doubt
 from contexts.health.models import Reading
 from kernel.observability import invariants
 from tests.health.conftest import beats, reading, step_up

@@ -11,8 +11,8 @@ from django.db import IntegrityError
 
 from contexts.health import events, sealing
 from contexts.health.models import Access, AlertComment, EmergencyContact
+from contexts.health.models.sharing import EmergencyAccess
 from contexts.health.sharing import emergencies, looking
-from contexts.health.sharing.models import EmergencyAccess
 from contexts.identity import tokens
 from contexts.identity.models import AuditEntry, Session
 from contexts.identity.roles import grant_role

@@ -9,8 +9,9 @@ import pytest
 from django.test import Client
 from django.utils.timezone import now
 
-from contexts.health import devices, enrolling, rules
+from contexts.health import rules
 from contexts.health.models import Device, Enrolment
+from contexts.health.worn import devices, enrolling
 from device_bridge.__main__ import main as bridge
 from kernel.databases import redis_client
 from tests.conftest import Api, agree

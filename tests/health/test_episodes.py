@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contexts.health.episodes import SECOND, Episode, Rule, episodes, excursions, joined
+from contexts.health.alerts.episodes import SECOND, Episode, Rule, episodes, excursions, joined
 from contexts.health.rules import Stream
 
 RULE = Rule(

@@ -7,8 +7,9 @@ from django.contrib import admin
 from django.contrib.auth.models import AnonymousUser
 from django.test import RequestFactory
 
-from contexts.health import events, handing_on, rules
+from contexts.health import events, rules
 from contexts.health.models import Batch, Calibration, Certification, Device, Entry, EntryVersion, Reading
+from contexts.health.worn import handing_on
 from contexts.identity.models import User
 from kernel.observability import invariants
 from tests.conftest import agree

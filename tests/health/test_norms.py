@@ -8,11 +8,11 @@ import pytest
 from django.conf import settings
 from django.db import DatabaseError, connections
 
-from contexts.health import reviewing
 from contexts.health.catalogue import BY_NAME
+from contexts.health.judging import reviewing
+from contexts.health.judging.norm_data import NORMS
+from contexts.health.judging.norms import Band, Norm, Watch, norm_for
 from contexts.health.models import Access, NormVersion
-from contexts.health.norm_data import NORMS
-from contexts.health.norms import Band, Norm, Watch, norm_for
 from tests.conftest import agree
 from tests.health.conftest import COMMITTED, HEALTH, reading, step_up
 

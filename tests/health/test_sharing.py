@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from contexts.health import events
 from contexts.health.models import Access
+from contexts.health.models.sharing import Grant
 from contexts.health.sharing import looking
-from contexts.health.sharing.models import Grant
-from contexts.health.sharing.terms import Terms, refusal
+from contexts.health.terms import Terms, refusal
 from contexts.identity.models import AuditEntry
 from tests.conftest import agree
 from tests.health.conftest import HEALTH, reading, step_up

@@ -9,10 +9,11 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from contexts.health import catalogue, escalating, rules, watching
+from contexts.health import catalogue, rules
+from contexts.health.alerts import escalating, watching
 from contexts.health.api.readings import METRIC_NAMES
+from contexts.health.judging.norms import LONGEST_S
 from contexts.health.models import AlertRule
-from contexts.health.norms import LONGEST_S
 from contexts.health.rules import Stream
 from kernel.access import member
 from kernel.http import Endpoint, validated

@@ -9,8 +9,10 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from contexts.health import measurements, responding, rules
+from contexts.health import rules
+from contexts.health.alerts import responding
 from contexts.health.api.purposes import PURPOSE, own_purpose
+from contexts.health.looking import measurements
 from contexts.health.models import CLOSED_BECAUSE, Alert, AlertRule
 from contexts.health.rules import Stream
 from kernel.access import member, recent_mfa

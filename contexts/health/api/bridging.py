@@ -10,8 +10,8 @@ from rest_framework.response import Response
 from contexts.health.api.devices import ConnectedDevice
 from contexts.health.bridging import companions
 from contexts.health.rules import DeviceKind
-from contexts.health.signatures import DeviceSignature
-from contexts.health.signatures import device as connected_device
+from contexts.health.worn.signatures import DeviceSignature
+from contexts.health.worn.signatures import device as connected_device
 from kernel.access import RateLimit
 from kernel.http import Endpoint, decode_json
 

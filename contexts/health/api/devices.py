@@ -10,10 +10,10 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from contexts.health import describing, devices, handing_on
 from contexts.health.api.readings import DeviceInformation, SyncMarker
 from contexts.health.models import Device, Status
 from contexts.health.rules import DeviceKind
+from contexts.health.worn import describing, devices, handing_on
 from kernel.access import RateLimit, member
 from kernel.http import PAGE_PARAMETERS, Endpoint, page, page_of, validated
 

@@ -9,11 +9,11 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from contexts.health import devices, enrolling
 from contexts.health.api.devices import ConnectedDevice
 from contexts.health.rules import DeviceKind
-from contexts.health.signatures import DeviceSignature
-from contexts.health.signatures import device as connected_device
+from contexts.health.worn import devices, enrolling
+from contexts.health.worn.signatures import DeviceSignature
+from contexts.health.worn.signatures import device as connected_device
 from kernel.access import RateLimit, anyone, recent_mfa
 from kernel.http import Endpoint, validated
 

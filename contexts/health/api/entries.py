@@ -10,9 +10,10 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from contexts.health import catalogue, entering, measurements, rules
+from contexts.health import catalogue, rules
 from contexts.health.api.purposes import PURPOSE, own_purpose
 from contexts.health.api.readings import METRIC_NAMES
+from contexts.health.looking import entering, measurements
 from contexts.health.rules import Stream
 from kernel.access import member, recent_mfa
 from kernel.http import PAGE_PARAMETERS, Endpoint, page, page_of

@@ -12,9 +12,10 @@ from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from contexts.health import entering, rules, tasks
+from contexts.health import rules, tasks
 from contexts.health.imports import shapes, uploads
-from contexts.health.imports.models import DataImport, ImportedFile
+from contexts.health.looking import entering
+from contexts.health.models.imports import DataImport, ImportedFile
 from kernel.access import RateLimit, member
 from kernel.databases import run_after_commit
 from kernel.errors import InvalidInput

@@ -12,8 +12,9 @@ from rest_framework.response import Response
 
 from contexts.health import rules
 from contexts.health.catalogue import Kind
-from contexts.health.integrations import connecting, priorities, receiving, showing
+from contexts.health.integrations import connecting, receiving, showing
 from contexts.health.integrations.contract import Way
+from contexts.health.looking import priorities
 from contexts.health.models import Connection
 from kernel.access import RateLimit, anyone, member
 from kernel.http import Endpoint, Identifier, read_body, validated

@@ -12,11 +12,13 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from contexts.health import anomalies, measurements, reviewing, rules
+from contexts.health import rules
 from contexts.health.api.metrics import RANGE, MetricRange
 from contexts.health.api.purposes import PURPOSE, own_purpose
 from contexts.health.catalogue import BY_NAME, Metric
-from contexts.health.norms import Norm
+from contexts.health.judging import anomalies, reviewing
+from contexts.health.judging.norms import Norm
+from contexts.health.looking import measurements
 from kernel.access import anyone, recent_mfa
 from kernel.errors import InvalidInput, NotFound
 from kernel.http import Endpoint, validated

@@ -13,10 +13,11 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from contexts.health import measurements, rules
+from contexts.health import rules
 from contexts.health.api.purposes import PURPOSE, own_purpose
-from contexts.health.archive.merging import BY_TIME, After
 from contexts.health.catalogue import BY_NAME, METRICS, Aggregation, Kind, Metric
+from contexts.health.looking import measurements
+from contexts.health.looking.merging import BY_TIME, After
 from contexts.health.models import Device, Reading
 from contexts.health.rules import Stream
 from kernel.access import anyone, recent_mfa

@@ -11,10 +11,11 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from contexts.health import calibrating, catalogue, describing, rules
+from contexts.health import catalogue, rules
 from contexts.health.api.readings import METRIC_NAMES
-from contexts.health.devices import own_device
 from contexts.health.rules import Stream
+from contexts.health.worn import calibrating, describing
+from contexts.health.worn.devices import own_device
 from kernel.access import member
 from kernel.http import Endpoint, validated
 

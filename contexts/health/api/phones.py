@@ -10,9 +10,10 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from contexts.health import entering, rules
+from contexts.health import rules
 from contexts.health.imports import phones
-from contexts.health.inflating import inflated
+from contexts.health.intake.inflating import inflated
+from contexts.health.looking import entering
 from contexts.health.rules import Origin
 from kernel.access import RateLimit, member
 from kernel.http import Endpoint, JsonParser, decode_json, read_body, validated

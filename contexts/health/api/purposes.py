@@ -4,7 +4,7 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 
 from contexts.health.sharing import looking
-from contexts.health.sharing.terms import OWN_PURPOSES, Purpose
+from contexts.health.terms import OWN_PURPOSES, Purpose
 
 PURPOSE = OpenApiParameter(
     "purpose",

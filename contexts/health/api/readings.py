@@ -9,11 +9,12 @@ from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from contexts.health import catalogue, describing, rules
-from contexts.health.bridging.doubts import Doubt
-from contexts.health.ingesting import COLUMNS, DECODERS, JSON, record_readings
-from contexts.health.signatures import DeviceSignature
-from contexts.health.signatures import device as connected_device
+from contexts.health import catalogue, rules
+from contexts.health.doubts import Doubt
+from contexts.health.intake.ingesting import COLUMNS, DECODERS, JSON, record_readings
+from contexts.health.worn import describing
+from contexts.health.worn.signatures import DeviceSignature
+from contexts.health.worn.signatures import device as connected_device
 from kernel.http import Endpoint, decode_json
 
 METRIC_NAMES = list(catalogue.BY_NAME)

@@ -14,10 +14,10 @@ from contexts.health.api.purposes import GRANTED_PURPOSE
 from contexts.health.api.readings import METRIC_NAMES
 from contexts.health.api.trends import BUCKET, DAYS, UNIT, DerivedTrend, MetricTrend, derived_trend, metric_trend
 from contexts.health.catalogue import Kind
+from contexts.health.models.sharing import EmergencyAccess, Grant
 from contexts.health.sharing import grants, looking
 from contexts.health.sharing.looking import Sight
-from contexts.health.sharing.models import EmergencyAccess, Grant
-from contexts.health.sharing.terms import Purpose, Role
+from contexts.health.terms import Purpose, Role
 from kernel.access import member, recent_mfa
 from kernel.databases import database_time
 from kernel.http import PAGE_PARAMETERS, Endpoint, Identifier, page, page_of, validated

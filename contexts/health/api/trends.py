@@ -11,9 +11,9 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from contexts.health import measurements
 from contexts.health.api.purposes import PURPOSE
 from contexts.health.catalogue import BY_NAME, Aggregation
+from contexts.health.looking import measurements
 from contexts.health.sharing import looking
 from contexts.health.sharing.looking import Sight
 from contexts.health.trends import buckets, deriving

@@ -14,7 +14,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from contexts.health import sealing
-from contexts.health.archive.models import ColdFile, DataKey
+from contexts.health.models.cold import ColdFile, DataKey
 from kernel.databases import unit_of_work
 from kernel.errors import Refused
 from kernel.objects import ObjectMissing, store

@@ -22,11 +22,11 @@ from django.db import connections
 
 from contexts.health import rules
 from contexts.health.archive import keeping, sheets, table
-from contexts.health.archive.models import ColdFile
-from contexts.health.archive.rows import Rows, empty, joined, united
 from contexts.health.archive.sheets import Sheet
 from contexts.health.columns import instant
 from contexts.health.models import Device, Reading
+from contexts.health.models.cold import ColdFile
+from contexts.health.rows import Rows, empty, joined, united
 from kernel.databases import alias_of, try_gate, unit_of_work
 from kernel.models import uuid7
 from kernel.objects import store

@@ -17,9 +17,9 @@ from django.conf import settings
 
 from contexts.health import rules
 from contexts.health.archive import keeping, spool
-from contexts.health.archive.models import ColdFile
 from contexts.health.archive.spool import Received
 from contexts.health.models import Device
+from contexts.health.models.cold import ColdFile
 from kernel.databases import try_gate, unit_of_work
 from kernel.objects import store
 

@@ -17,8 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from contexts.health.archive.rows import ROW, Rows
 from contexts.health.columns import microseconds_of
+from contexts.health.rows import ROW, Rows
 from kernel.timescale.columns import EPOCH, MICROSECOND
 
 SCHEMA: Final = pa.schema(

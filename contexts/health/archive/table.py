@@ -12,7 +12,7 @@ import psycopg
 from django.db import connections
 from psycopg import sql
 
-from contexts.health.archive.rows import ROW, Rows
+from contexts.health.rows import ROW, Rows
 from contexts.health.rules import Stream
 from kernel.arrays import HEAD, laid_out
 from kernel.databases import alias_of

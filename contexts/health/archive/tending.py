@@ -8,10 +8,10 @@ from uuid import UUID
 
 from contexts.health import rules
 from contexts.health.archive import keeping, table
-from contexts.health.archive.models import ColdFile
-from contexts.health.archive.rows import KEY, Rows
 from contexts.health.columns import instant
 from contexts.health.models import Device
+from contexts.health.models.cold import ColdFile
+from contexts.health.rows import KEY, Rows
 from kernel.databases import try_gate, unit_of_work
 from kernel.errors import TryAgain
 from kernel.objects import store

@@ -9,10 +9,10 @@ from datetime import datetime
 from django.utils.crypto import salted_hmac
 
 from contexts.health import rules, sealing
-from contexts.health.describing import DeviceRetired
-from contexts.health.devices import ConsentRequired, DeviceLost, KnownDevice, forget, save_device
 from contexts.health.models import Device
-from contexts.health.signatures import DeviceUnknown
+from contexts.health.worn.describing import DeviceRetired
+from contexts.health.worn.devices import ConsentRequired, DeviceLost, KnownDevice, forget, save_device
+from contexts.health.worn.signatures import DeviceUnknown
 from kernel.databases import unit_of_work
 from kernel.errors import Refused
 

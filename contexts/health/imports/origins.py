@@ -5,9 +5,9 @@ from datetime import datetime
 from uuid import UUID
 
 from contexts.health import events, rules, sealing
-from contexts.health.devices import ConsentRequired, KnownDevice, known_as
 from contexts.health.models import Device
 from contexts.health.rules import Origin
+from contexts.health.worn.devices import ConsentRequired, KnownDevice, known_as
 from kernel.bus import publish
 from kernel.databases import unit_of_work
 from kernel.errors import Refused

@@ -16,16 +16,17 @@ from uuid import UUID
 
 import numpy as np
 
-from contexts.health import ingesting, rules
-from contexts.health.admission import admitted
+from contexts.health import rules
 from contexts.health.columns import Columns, Told, checked
-from contexts.health.devices import KnownDevice
 from contexts.health.imports import health_connect, healthkit
 from contexts.health.imports.measured import Fault, Measured, UnknownType, sequence_of
-from contexts.health.imports.models import PhoneSample
 from contexts.health.imports.origins import source_of
 from contexts.health.imports.withdrawing import take_back
+from contexts.health.intake import ingesting
+from contexts.health.intake.admission import admitted
+from contexts.health.models.imports import PhoneSample
 from contexts.health.rules import Origin
+from contexts.health.worn.devices import KnownDevice
 from kernel.databases import unit_of_work
 from kernel.errors import InvalidInput
 from kernel.timescale.columns import EPOCH, MICROSECOND

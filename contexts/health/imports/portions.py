@@ -11,12 +11,13 @@ import numpy as np
 from django.db import IntegrityError
 from django.utils.timezone import now
 
-from contexts.health import ingesting, rules
+from contexts.health import rules
 from contexts.health.columns import Columns, Told, checked
-from contexts.health.devices import KnownDevice
 from contexts.health.imports.apple_export import Records
 from contexts.health.imports.measured import Fault, Found, UnknownType
-from contexts.health.imports.models import DataImport, ImportedFile
+from contexts.health.intake import ingesting
+from contexts.health.models.imports import DataImport, ImportedFile
+from contexts.health.worn.devices import KnownDevice
 from kernel.databases import sqlstate_of, unit_of_work
 
 MAX_NAMES: Final = 200

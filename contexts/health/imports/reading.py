@@ -21,15 +21,15 @@ from zoneinfo import ZoneInfo
 from django.db.models import Q
 
 from contexts.health import rules
-from contexts.health.devices import ConsentRequired, KnownDevice
 from contexts.health.imports import archives, shapes, uploads
 from contexts.health.imports.apple_export import Records, Unreadable
 from contexts.health.imports.measured import Found
-from contexts.health.imports.models import DataImport, ImportedFile
 from contexts.health.imports.origins import SourceClosed, source_of
 from contexts.health.imports.portions import Portion, TakenOver, commit, own_claim
+from contexts.health.models.imports import DataImport, ImportedFile
 from contexts.health.rules import Origin
-from contexts.health.signatures import DeviceUnknown
+from contexts.health.worn.devices import ConsentRequired, KnownDevice
+from contexts.health.worn.signatures import DeviceUnknown
 from contexts.identity import services as identity
 from kernel.databases import unit_of_work
 from kernel.models import uuid7

@@ -17,7 +17,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
 from contexts.health import rules
-from contexts.health.imports.models import DataImport
+from contexts.health.models.imports import DataImport
 from kernel.databases import run_after_commit, unit_of_work
 from kernel.errors import InvalidInput, NotFound, Refused
 from kernel.models import uuid7

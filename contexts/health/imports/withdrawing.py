@@ -10,10 +10,10 @@ from django.db import connections
 from django.db.models import F
 
 from contexts.health import events
-from contexts.health.devices import KnownDevice
-from contexts.health.imports.models import PhoneSample
 from contexts.health.models import Batch
+from contexts.health.models.imports import PhoneSample
 from contexts.health.rules import Stream
+from contexts.health.worn.devices import KnownDevice
 from kernel.bus import publish
 from kernel.databases import require_unit_of_work
 

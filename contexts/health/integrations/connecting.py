@@ -17,8 +17,7 @@ from django.conf import settings
 from django.db import IntegrityError
 from django.utils.crypto import salted_hmac
 
-from contexts.health import devices, events, rules, sealing
-from contexts.health.devices import ConsentRequired
+from contexts.health import events, rules, sealing
 from contexts.health.integrations import credentials, planning, vendors
 from contexts.health.integrations.contract import (
     AccessExpired,
@@ -30,6 +29,8 @@ from contexts.health.integrations.contract import (
 )
 from contexts.health.integrations.telling import broadcast
 from contexts.health.models import Connection, Device, Portion, Posted
+from contexts.health.worn import devices
+from contexts.health.worn.devices import ConsentRequired
 from contexts.identity import services as identity
 from kernel.bus import publish
 from kernel.databases import redis_client, unit_of_work

@@ -18,7 +18,6 @@ from django.utils.crypto import salted_hmac
 from django.utils.timezone import now
 
 from contexts.health import rules
-from contexts.health.devices import ConsentRequired
 from contexts.health.integrations import connecting, credentials, limits, storing, telling, vendors
 from contexts.health.integrations.contract import (
     AccessExpired,
@@ -31,7 +30,8 @@ from contexts.health.integrations.contract import (
     Way,
 )
 from contexts.health.models import Connection, Portion
-from contexts.health.signatures import DeviceUnknown
+from contexts.health.worn.devices import ConsentRequired
+from contexts.health.worn.signatures import DeviceUnknown
 from contexts.identity import services as identity
 from kernel.databases import unit_of_work
 

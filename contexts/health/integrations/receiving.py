@@ -16,11 +16,11 @@ from django.db.models import F
 from django.utils.timezone import now
 
 from contexts.health import rules, sealing
-from contexts.health.devices import ConsentRequired
 from contexts.health.integrations import connecting, fetching, planning, storing, telling, vendors
 from contexts.health.integrations.contract import Adapter, Delivery, NotSigned, Ping, Way
 from contexts.health.models import Connection, Portion, Posted
-from contexts.health.signatures import DeviceUnknown
+from contexts.health.worn.devices import ConsentRequired
+from contexts.health.worn.signatures import DeviceUnknown
 from contexts.identity import services as identity
 from kernel.databases import unit_of_work
 from kernel.errors import NotFound, Refused

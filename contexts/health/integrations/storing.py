@@ -18,12 +18,13 @@ from django.db import connections
 from django.db.models import F
 from numpy.typing import NDArray
 
-from contexts.health import events, ingesting, rules
+from contexts.health import events, rules
 from contexts.health.catalogue import METRICS, Stream
 from contexts.health.columns import Columns, Told, checked, microseconds_of
-from contexts.health.devices import ConsentRequired, known_as
+from contexts.health.intake import ingesting
 from contexts.health.integrations import contract
 from contexts.health.models import Batch, Connection, Device
+from contexts.health.worn.devices import ConsentRequired, known_as
 from kernel.bus import publish
 from kernel.databases import require_unit_of_work, unit_of_work
 from kernel.timescale.columns import Floats, Instants, Integers, SmallIntegers

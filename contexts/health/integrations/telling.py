@@ -5,7 +5,7 @@ from functools import partial
 from uuid import UUID
 
 from contexts.health import events
-from contexts.health.broadcasting import group_of
+from contexts.health.alerts.broadcasting import group_of
 from contexts.health.models import Connection
 from kernel.bus import publish
 from kernel.databases import run_after_commit, unit_of_work

@@ -1,6 +1,6 @@
 """Grants, emergency accesses, what a look was for; what people write is sealed from now on."""
 
-import contexts.health.sharing.terms
+import contexts.health.terms
 import datetime
 import django.db.models.expressions
 import kernel.events
@@ -82,7 +82,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='access',
             name='purpose',
-            field=models.CharField(choices=[('own_care', 'own_care'), ('coaching', 'coaching'), ('treatment', 'treatment'), ('support', 'support'), ('emergency', 'emergency')], default=contexts.health.sharing.terms.Purpose['OWN_CARE'], max_length=16),
+            field=models.CharField(choices=[('own_care', 'own_care'), ('coaching', 'coaching'), ('treatment', 'treatment'), ('support', 'support'), ('emergency', 'emergency')], default=contexts.health.terms.Purpose['OWN_CARE'], max_length=16),
         ),
         migrations.AddField(
             model_name='alertcomment',
@@ -117,7 +117,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='access',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('by', models.F('subject_id')), ('emergency_id', None), ('grant_id', None)), models.Q(models.Q(('by', models.F('subject_id')), _negated=True), ('emergency_id', None), ('grant_id__isnull', False)), models.Q(models.Q(('by', models.F('subject_id')), _negated=True), ('emergency_id__isnull', False), ('grant_id', None), ('purpose', contexts.health.sharing.terms.Purpose['EMERGENCY'])), _connector='OR'), name='health_access_by_right'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('by', models.F('subject_id')), ('emergency_id', None), ('grant_id', None)), models.Q(models.Q(('by', models.F('subject_id')), _negated=True), ('emergency_id', None), ('grant_id__isnull', False)), models.Q(models.Q(('by', models.F('subject_id')), _negated=True), ('emergency_id__isnull', False), ('grant_id', None), ('purpose', contexts.health.terms.Purpose['EMERGENCY'])), _connector='OR'), name='health_access_by_right'),
         ),
         migrations.AddIndex(
             model_name='emergencyaccess',

@@ -11,9 +11,9 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from contexts.health.catalogue import METRICS, Aggregation, Kind, Metric
-from contexts.health.measurements import Measured
+from contexts.health.judging.norms import Norm
+from contexts.health.looking.measurements import Measured
 from contexts.health.models import Device
-from contexts.health.norms import Norm
 from contexts.health.reports.gathering import Report, Section, is_own_source
 from contexts.health.rules import Stream
 from contexts.health.sealing import pseudonym

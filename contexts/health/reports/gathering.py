@@ -7,11 +7,11 @@ from datetime import date, datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from contexts.health import reviewing
 from contexts.health.catalogue import METRICS
-from contexts.health.measurements import Measured, as_measured, rows_of
+from contexts.health.judging import reviewing
+from contexts.health.judging.norms import Norm
+from contexts.health.looking.measurements import Measured, as_measured, rows_of
 from contexts.health.models import Alert, Device, Reading
-from contexts.health.norms import Norm
 from contexts.health.rules import OWN_SOURCE, Stream
 from contexts.health.trends.buckets import Bucket, buckets_of, instants_of
 from contexts.identity import services as identity

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from fpdf import FPDF
 
 from contexts.health.catalogue import BY_NAME, METRICS, Aggregation
-from contexts.health.norms import Norm
+from contexts.health.judging.norms import Norm
 from contexts.health.reports.gathering import Report, Section, is_own_source
 from contexts.health.reports.words import TITLES, on_paper, unit_on_paper
 from contexts.health.rules import Stream

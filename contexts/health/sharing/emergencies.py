@@ -9,8 +9,8 @@ from uuid import UUID
 
 from contexts.health.events import EmergencyAccessJudged, EmergencyAccessOpened
 from contexts.health.models import Alert, Device
-from contexts.health.sharing.models import EmergencyAccess, Grant
-from contexts.health.sharing.terms import EMERGENCY_LASTS, LONGEST_REASON
+from contexts.health.models.sharing import EmergencyAccess, Grant
+from contexts.health.terms import EMERGENCY_LASTS, LONGEST_REASON
 from contexts.identity import services as identity
 from kernel.access import MFA_IS_RECENT, MfaRequired
 from kernel.bus import publish

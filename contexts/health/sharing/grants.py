@@ -8,11 +8,11 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from contexts.health import rules
-from contexts.health.devices import ConsentRequired
 from contexts.health.events import GrantAccepted, GrantGiven, GrantRevoked
 from contexts.health.models import Access
-from contexts.health.sharing.models import EmergencyAccess, Grant
-from contexts.health.sharing.terms import GRANTABLE, LONGEST_GRANT, MAX_GRANTS, Role, metrics_of
+from contexts.health.models.sharing import EmergencyAccess, Grant
+from contexts.health.terms import GRANTABLE, LONGEST_GRANT, MAX_GRANTS, Role, metrics_of
+from contexts.health.worn.devices import ConsentRequired
 from contexts.identity import services as identity
 from kernel.bus import publish
 from kernel.databases import database_time, unit_of_work

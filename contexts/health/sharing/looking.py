@@ -11,10 +11,10 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from contexts.health import rules
-from contexts.health.measurements import ensure_range, note_access
+from contexts.health.looking.measurements import ensure_range, note_access
+from contexts.health.models.sharing import EmergencyAccess, Grant
 from contexts.health.rules import Stream
-from contexts.health.sharing.models import EmergencyAccess, Grant
-from contexts.health.sharing.terms import OWN_PURPOSES, Purpose, refusal
+from contexts.health.terms import OWN_PURPOSES, Purpose, refusal
 from contexts.identity import services as identity
 from kernel.access import Forbidden, Principal
 from kernel.databases import database_time, unit_of_work

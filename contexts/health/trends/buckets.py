@@ -16,7 +16,7 @@ from django.db.models import Aggregate, Avg, Count, DateField, FloatField, Max, 
 from django.db.models.functions import TruncDay, TruncMonth, TruncWeek
 
 from contexts.health.catalogue import METRICS, Aggregation
-from contexts.health.measurements import rows_of, value_of
+from contexts.health.looking.measurements import rows_of, value_of
 from contexts.health.rules import Stream
 from kernel.errors import InvalidInput
 

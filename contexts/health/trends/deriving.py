@@ -10,7 +10,7 @@ import numpy as np
 from django.db.models import Avg, DateField, Func
 from django.db.models.functions import Ln, TruncDay, TruncMinute
 
-from contexts.health.measurements import rows_of, value_of
+from contexts.health.looking.measurements import rows_of, value_of
 from contexts.health.rules import Stream
 from contexts.health.trends import formulas
 from contexts.health.trends.buckets import instants_of, most_of_a_day

@@ -10,7 +10,7 @@ from django.utils.timezone import now
 
 from contexts.health import rules
 from contexts.health.archive import moving, payloads, tending
-from contexts.health.archive.models import ColdFile
+from contexts.health.models.cold import ColdFile
 
 
 class Command(BaseCommand):

@@ -3,8 +3,9 @@
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from contexts.health import alerting, broadcasting, rules
-from contexts.health.alerting import State
+from contexts.health import rules
+from contexts.health.alerts import alerting, broadcasting
+from contexts.health.alerts.alerting import State
 from contexts.health.models import Alert, AlertComment
 from kernel.databases import unit_of_work
 from kernel.errors import NotFound, Refused

@@ -13,15 +13,14 @@ from django.db.models import QuerySet
 from numpy.typing import NDArray
 
 from contexts.health import rules
-from contexts.health.archive import merging
-from contexts.health.calibrating import curves_of
 from contexts.health.catalogue import METRICS, Aggregation
 from contexts.health.columns import microseconds_of
 from contexts.health.events import MedicalDataRead
-from contexts.health.integrations import priorities
+from contexts.health.looking import merging, priorities
 from contexts.health.models import Access, Batch, Device, Reading
 from contexts.health.rules import Stream
-from contexts.health.sharing.terms import Purpose
+from contexts.health.terms import Purpose
+from contexts.health.worn.calibrating import curves_of
 from kernel.access import MfaRequired, Principal
 from kernel.bus import publish
 from kernel.databases import alias_of, unit_of_work

@@ -17,9 +17,9 @@ import numpy as np
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from contexts.health import rules
-from contexts.health.archive.rows import Rows
 from contexts.health.catalogue import METRICS, Kind
 from contexts.health.models import Device, Reading, SourceOrder
+from contexts.health.rows import Rows
 from contexts.health.rules import Stream
 from kernel.databases import unit_of_work
 from kernel.errors import NotFound

@@ -17,11 +17,12 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
-from contexts.health import broadcasting, rules
+from contexts.health import rules
+from contexts.health.alerts import broadcasting
+from contexts.health.alerts.episodes import Episode, Rule, episodes
 from contexts.health.columns import instant, microseconds_of
-from contexts.health.episodes import Episode, Rule, episodes
 from contexts.health.events import MedicalAlertTriggered
-from contexts.health.measurements import SeriesOf
+from contexts.health.looking.measurements import SeriesOf
 from contexts.health.models import Alert, EmergencyContact
 from contexts.health.rules import Stream
 from kernel.bus import publish

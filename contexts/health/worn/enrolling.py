@@ -8,8 +8,8 @@ from uuid import UUID
 from django.utils.crypto import salted_hmac
 
 from contexts.health import rules
-from contexts.health.devices import ConsentRequired, TooManyDevices, add_device, worn
 from contexts.health.models import Device, Enrolment
+from contexts.health.worn.devices import ConsentRequired, TooManyDevices, add_device, worn
 from contexts.identity import services as identity
 from kernel.access import RateLimit
 from kernel.databases import unit_of_work

@@ -4,7 +4,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from contexts.health.sealing import sealed_in
-from contexts.health.sharing.terms import EMERGENCY_LASTS, LONGEST_GRANT, Role, Terms
+from contexts.health.terms import EMERGENCY_LASTS, LONGEST_GRANT, Role, Terms
 from kernel.models import uuid7
 
 

@@ -11,12 +11,13 @@ from uuid import UUID
 import numpy as np
 from django.db.models import Max, QuerySet
 
-from contexts.health import events, ingesting, rules, sealing
+from contexts.health import events, rules, sealing
 from contexts.health.catalogue import METRICS, Metric
 from contexts.health.columns import Columns, microseconds_of
-from contexts.health.devices import ConsentRequired, known_as
+from contexts.health.intake import ingesting
 from contexts.health.models import Batch, Device, Entry, EntryVersion, Reading
 from contexts.health.rules import Stream
+from contexts.health.worn.devices import ConsentRequired, known_as
 from contexts.identity import services as identity
 from kernel.bus import publish
 from kernel.databases import unit_of_work

@@ -5,11 +5,13 @@ from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
-from contexts.health import alerting, reviewing, rules
+from contexts.health import rules
+from contexts.health.alerts import alerting
+from contexts.health.alerts.episodes import Rule, Severity, Side
 from contexts.health.catalogue import METRICS
-from contexts.health.episodes import Rule, Severity, Side
+from contexts.health.judging import reviewing
+from contexts.health.judging.norms import Norm
 from contexts.health.models import AlertRule
-from contexts.health.norms import Norm
 from contexts.health.rules import Stream
 from contexts.identity import services as identity
 from kernel.databases import unit_of_work

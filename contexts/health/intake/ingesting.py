@@ -16,13 +16,13 @@ import psycopg
 from django.db import IntegrityError, connections
 
 from contexts.health import events, rules
-from contexts.health.admission import admitted
 from contexts.health.archive import payloads
 from contexts.health.columns import Columns, Rejection, names_of
-from contexts.health.decoding import decode, decode_columns
-from contexts.health.devices import ConsentRequired, DeviceLost, KnownDevice, look_again
-from contexts.health.inflating import inflated
-from contexts.health.signatures import DeviceUnknown
+from contexts.health.intake.admission import admitted
+from contexts.health.intake.decoding import decode, decode_columns
+from contexts.health.intake.inflating import inflated
+from contexts.health.worn.devices import ConsentRequired, DeviceLost, KnownDevice, look_again
+from contexts.health.worn.signatures import DeviceUnknown
 from kernel.bus import publish
 from kernel.databases import require_unit_of_work, sqlstate_of, unit_of_work
 from kernel.errors import Refused

@@ -10,7 +10,7 @@ from django.core.mail import send_mail
 from django.db.models import QuerySet
 from django.template.loader import render_to_string
 
-from contexts.health.alerting import State, escalates_at
+from contexts.health.alerts.alerting import State, escalates_at
 from contexts.health.events import MedicalAlertEscalated
 from contexts.health.models import Alert, EmergencyContact
 from kernel.bus import publish

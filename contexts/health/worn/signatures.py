@@ -21,7 +21,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from contexts.health import rules
-from contexts.health.devices import KnownDevice, known_device, look_again, take_over
+from contexts.health.worn.devices import KnownDevice, known_device, look_again, take_over
 from kernel.access import NotSignedIn, Policy
 from kernel.databases import redis_client
 from kernel.errors import TryAgain

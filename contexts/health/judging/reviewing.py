@@ -9,12 +9,13 @@ from uuid import UUID
 
 import msgspec
 
-from contexts.health import measurements, rules
+from contexts.health import rules
 from contexts.health.catalogue import Metric
+from contexts.health.judging.norm_data import NORMS
+from contexts.health.judging.norms import Band, Norm, norm_for
+from contexts.health.looking import measurements
 from contexts.health.models import NormVersion
-from contexts.health.norm_data import NORMS
-from contexts.health.norms import Band, Norm, norm_for
-from contexts.health.sharing.terms import Purpose
+from contexts.health.terms import Purpose
 from contexts.identity import services as identity
 from kernel.access import Principal
 from kernel.databases import run_after_commit, unit_of_work

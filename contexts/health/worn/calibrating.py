@@ -20,11 +20,11 @@ from django.db.models import Case, Expression, F, FloatField, Max, Q, Value, Whe
 from numpy.typing import NDArray
 
 from contexts.health import events, rules
-from contexts.health.archive.rows import Rows
 from contexts.health.columns import microseconds_of
-from contexts.health.devices import own_device
 from contexts.health.models import Calibration, Device
+from contexts.health.rows import Rows
 from contexts.health.rules import Stream
+from contexts.health.worn.devices import own_device
 from kernel.bus import publish
 from kernel.databases import unit_of_work
 from kernel.errors import Refused

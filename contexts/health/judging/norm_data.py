@@ -3,7 +3,7 @@
 Bounds of scores that are told in whole numbers stand at the next whole number: NEWS2's "40 or less" is "below 41".
 """
 
-from contexts.health.norms import OLDEST, Band, Norm, Sex, Watch
+from contexts.health.judging.norms import OLDEST, Band, Norm, Sex, Watch
 
 ESH = "2023 ESH Guidelines for the management of arterial hypertension. J Hypertens 2023;41:1874-2071, table 3"
 ESH_URL = "https://doi.org/10.1097/HJH.0000000000003480"

@@ -9,9 +9,9 @@ from uuid import UUID
 from django.db.models import Max
 
 from contexts.health import rules
-from contexts.health.devices import change_companions, forget, own_device
 from contexts.health.models import Batch, Calibration, Certification, ColdFile, Device, Reading
 from contexts.health.rules import Stream
+from contexts.health.worn.devices import change_companions, forget, own_device
 from kernel.databases import unit_of_work
 from kernel.errors import NotFound, Refused
 

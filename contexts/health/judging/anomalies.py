@@ -6,11 +6,12 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from contexts.health import detecting, rules
+from contexts.health import rules
 from contexts.health.catalogue import METRICS, Stream
 from contexts.health.columns import instant
-from contexts.health.measurements import SeriesOf, note_access
-from contexts.health.sharing.terms import Purpose
+from contexts.health.judging import detecting
+from contexts.health.looking.measurements import SeriesOf, note_access
+from contexts.health.terms import Purpose
 from kernel.access import Principal
 
 

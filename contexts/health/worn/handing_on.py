@@ -11,9 +11,9 @@ from typing import Final
 from uuid import UUID
 
 from contexts.health import events, rules
-from contexts.health.describing import INFORMATION, DeviceRetired, calibrations_of, certifications_of
-from contexts.health.devices import ConsentRequired, forget, own_device, retire_companions, save_device
 from contexts.health.models import Calibration, Certification, Device
+from contexts.health.worn.describing import INFORMATION, DeviceRetired, calibrations_of, certifications_of
+from contexts.health.worn.devices import ConsentRequired, forget, own_device, retire_companions, save_device
 from contexts.identity import services as identity
 from kernel.bus import publish
 from kernel.databases import unit_of_work

@@ -15,8 +15,8 @@ from msgspec import UNSET, Meta, UnsetType
 from numpy.typing import NDArray
 
 from contexts.health import catalogue, rules
-from contexts.health.bridging.doubts import Doubts, numbers_of
 from contexts.health.columns import Columns, Rejection, Told, checked, microseconds_of
+from contexts.health.doubts import Doubts, numbers_of
 from kernel.errors import InvalidInput
 from kernel.http import BadJson
 

@@ -19,13 +19,13 @@ from timescale.db.models.expressions import TimeBucket
 
 from contexts.health import rules
 from contexts.health.archive import keeping
-from contexts.health.archive.models import ColdFile
-from contexts.health.archive.rows import ROW, Rows, joined, ordered, united
-from contexts.health.calibrating import Curves
 from contexts.health.columns import instant, microseconds_of
-from contexts.health.integrations.priorities import Levels, going_first, going_first_of, nearness
+from contexts.health.looking.priorities import Levels, going_first, going_first_of, nearness
 from contexts.health.models import Batch, Device, Reading
+from contexts.health.models.cold import ColdFile
+from contexts.health.rows import ROW, Rows, joined, ordered, united
 from contexts.health.rules import Stream
+from contexts.health.worn.calibrating import Curves
 from kernel.databases import unit_of_work
 from kernel.timescale.columns import MICROSECOND
 

@@ -1,0 +1,1 @@
+"""Episodes beyond a bound, and who is told of them."""
