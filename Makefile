@@ -4,10 +4,13 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && exit; done; echo python3)
 IN_VENV = @$(PYTHON) config/bootstrap.py
 
-.PHONY: help run test lint bench clean
+.PHONY: help install run test lint bench clean
 
 help:   ## what there is
 	@sed -n 's/^\([a-z]*\): *## /  make \1\t/p' $(MAKEFILE_LIST)
+
+install: ## the virtual environment, with the developers' tools; every other command makes it itself
+	$(IN_VENV) --dev -c pass
 
 run:    ## the whole platform with engines of its own; Ctrl-C stops it
 	$(IN_VENV) -m config.run

@@ -20,6 +20,7 @@ USUAL = [
     *(
         "events",
         "readings",
+        "looking",
         "alerts",
         "workouts",
         "recordings",
@@ -75,8 +76,11 @@ def _measure(names: list[str], *, quick: bool) -> list[Figure]:
     import django
     from django.core.management import call_command
 
+    from kernel.memory import settle_in
+
     django.setup()
     call_command("setup_databases", verbosity=0)
+    settle_in()
     figures: list[Figure] = []
     for name in names:
         print(f"{name} …", flush=True)

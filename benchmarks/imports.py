@@ -111,7 +111,10 @@ def _start_worker() -> None:
     """A process of its own, with connections of its own."""
     import django
 
+    from kernel.memory import settle_in
+
     django.setup()
+    settle_in()
 
 
 def _work(portion: tuple[str, int]) -> None:

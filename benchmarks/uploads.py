@@ -137,7 +137,10 @@ def _start_worker() -> None:
     """A process of its own, with connections of its own."""
     import django
 
+    from kernel.memory import settle_in
+
     django.setup()
+    settle_in()
 
 
 def _read(import_id: str) -> None:

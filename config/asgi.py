@@ -13,6 +13,7 @@ from django.urls import get_resolver, path
 
 from config.bridge import WsgiBridge
 from config.wsgi import application as wsgi_application  # sets Django up before the sockets are imported
+from kernel.memory import settle_in
 
 HTTP_THREADS = 8
 
@@ -34,6 +35,7 @@ async def _nowhere(scope: Any, receive: Any, send: Any) -> None:
 get_resolver().url_patterns  # noqa: B018  (loads every endpoint now, so that the first request need not wait for it)
 _http = WsgiBridge(wsgi_application, threads=HTTP_THREADS)
 _sockets = URLRouter([*_socket_routes(), path("<path:anything>", _nowhere)])
+settle_in()
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:

@@ -6,10 +6,11 @@ from importlib.util import find_spec
 from typing import Any
 
 from celery import Celery
-from celery.signals import task_postrun
+from celery.signals import task_postrun, worker_process_init
 from django.conf import settings
 
 from kernel.databases import release_connections
+from kernel.memory import settle_in
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -26,6 +27,12 @@ def schedule() -> dict[str, dict[str, Any]]:
     return {
         task.name: {"task": task.name, "schedule": seconds} for clock in clocks for task, seconds in clock.items()
     }
+
+
+@worker_process_init.connect
+def _settle_in(**_: object) -> None:
+    """A worker's process has imported all contexts by now."""
+    settle_in()
 
 
 @task_postrun.connect

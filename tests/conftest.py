@@ -1,6 +1,5 @@
 """The fixtures every test may use: people, clients, sockets, the relay, what was announced."""
 
-import gc
 import itertools
 import json
 import os
@@ -29,6 +28,7 @@ from contexts.identity.models import MailedLink
 from kernel import policy
 from kernel.databases import alias_of, redis_client
 from kernel.events import DomainEvent, Envelope
+from kernel.memory import settle_in
 from kernel.models import OutboxEvent
 from kernel.relay import Relay
 from tests.engines import OF_THE_SUITE
@@ -356,7 +356,5 @@ TransactionTestCase._fixture_teardown = _empty_databases
 
 
 def pytest_collection_finish() -> None:
-    """What is imported by now stays: to look through it for garbage again and again costs a tenth of the suite."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
+    """A worker lives long."""
+    settle_in()

@@ -54,6 +54,7 @@ class Platform:
     def start(self) -> None:
         """Start from nothing and wait until everything is ready, demo people included."""
         self._forget()
+        self._take_what_is_migrated()
         self.runner = spawn(
             [sys.executable, "-m", "config.run"],
             cwd=ROOT,
@@ -142,6 +143,19 @@ class Platform:
                 name = sql.Identifier(f"{self.prefix}_{context}")
                 maintenance.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
         redis.Redis.from_url(self.redis_url).flushdb()
+
+    def _take_what_is_migrated(self) -> None:
+        """Copies of the databases that the suite has migrated (`tests.conftest`); from nothing is the smoke's job."""
+        with psycopg.connect(_with_path(self.database_url, "/postgres"), autocommit=True) as maintenance:
+            for context in CONTEXTS:
+                migrated = f"migrated_{'default' if context == 'identity' else context}"
+                maintenance.execute("SELECT pg_advisory_lock(hashtext(%s))", [migrated])
+                if (
+                    maintenance.execute("SELECT FROM pg_database WHERE datname = %s", [migrated]).fetchone()
+                    is not None
+                ):
+                    ours, theirs = sql.Identifier(f"{self.prefix}_{context}"), sql.Identifier(migrated)
+                    maintenance.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(ours, theirs))
 
 
 class Someone:

@@ -40,20 +40,17 @@ def known_session(session: TrainingSession, packed: list[Columns]) -> TrainingSe
     The caller holds the athlete's gate. Activities of the same file are never the same.
     """
     near = timedelta(seconds=duplicates.MAX_START_GAP_S)
-    candidates = (
-        TrainingSession.objects.filter(
-            user_id=session.user_id,
-            state=TrainingSession.State.COMPLETED,
-            started_at__range=(session.started_at - near, session.started_at + near),
-        )
-        .exclude(recording_id=session.recording_id, recording_id__isnull=False)
-        .select_related("duplicate_of")
-        .order_by("started_at", "id")
-    )
-    if not candidates:
+    candidates = TrainingSession.objects.filter(
+        user_id=session.user_id,
+        state=TrainingSession.State.COMPLETED,
+        started_at__range=(session.started_at - near, session.started_at + near),
+    ).exclude(recording_id=session.recording_id, recording_id__isnull=False)
+    near_by = list(candidates.order_by("started_at", "id").values_list("id", flat=True))
+    if not near_by:  # as nearly always: rows of so many columns are not even asked for
         return None
     recorded = _compared(session, packed)
-    for other in candidates:
+    others = TrainingSession.objects.select_related("duplicate_of").in_bulk(near_by)
+    for other in map(others.__getitem__, near_by):
         theirs = (each for _, each in columns.stored([other.id], kinds=_COMPARED))
         if duplicates.is_same(recorded, _compared(other, theirs)):
             return other.duplicate_of or other

@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
+from kernel.memory import settle_in
 from kernel.relay import Relay
 
 
@@ -24,4 +25,5 @@ class Command(BaseCommand):
         stop = threading.Event()
         for signum in (signal.SIGTERM, signal.SIGINT):
             signal.signal(signum, lambda *_: stop.set())
+        settle_in()
         Relay(contexts=options["contexts"]).run(stop)
