@@ -2,8 +2,8 @@
 
 Nothing here knows Django or a database: it speaks HTTP, so what it makes is what the API makes; only the staff get
 their roles by the operator's command. It may be run at every start: each step finds what an earlier run has left and
-changes nothing more. The people it may sign in as are left in FOLDER/demo.json, the strap's credentials in
-FOLDER/bridge.json, the seeds of the staff's authenticator apps in FOLDER/demo-codes.json: for their owner's eyes
+changes nothing more. The people it may sign in as are left in FOLDER/demo.json, the bridge's credentials in
+FOLDER/worn.json, the seeds of the staff's authenticator apps in FOLDER/demo-codes.json: for their owner's eyes
 only.
 
 `python -m config.demo code Mira`: the six digits that Mira's authenticator app would show now.
@@ -181,7 +181,7 @@ def main(url: str, folder: Path) -> None:
         for person in ATHLETES:
             _introduce(clients[person.name])
         wearer = clients[WEARER.name]
-        _connect_strap(wearer, url, folder)
+        _connect_bridge(wearer, url, folder)
         demo_health.leave_an_alert(wearer, say)
         _befriend(wearer, [clients[person.name] for person in FRIENDS_OF_WEARER])
         _train(wearer, [clients[person.name] for person in ATHLETES])
@@ -228,17 +228,17 @@ def _introduce(client: Client) -> None:
     client.send("PATCH", "identity/me", shown | body)
 
 
-def _connect_strap(client: Client, url: str, folder: Path) -> None:
-    file = folder / "bridge.json"
+def _connect_bridge(client: Client, url: str, folder: Path) -> None:
+    file = folder / "worn.json"
     connected = {device["device_id"] for device in client.get("health/devices")["items"]}
     if file.is_file() and json.loads(file.read_text())["device_id"] in connected:
         return
     current = {p["purpose"]: p["version_in_force"] for p in client.get("identity/consents")["purposes"]}
     agreed = {"purpose": "health_processing", "version": current["health_processing"], "given": True}
     client.send("POST", "identity/consents", agreed)
-    device = client.send("POST", "health/devices", {"name": "Chest strap", "kind": "chest_strap"})
+    device = client.send("POST", "health/devices", {"name": "Bridge", "kind": "bridge"})
     write_private(file, json.dumps({"url": url, "device_id": device["device_id"], "secret": device["secret"]}))
-    say("the strap is connected")
+    say("what the wearer has on is connected")
 
 
 def _befriend(client: Client, others: list[Client]) -> None:

@@ -84,7 +84,9 @@ async def _record(chosen: argparse.Namespace, stop: asyncio.Event) -> None:
 async def _strap(chosen: argparse.Namespace, stop: asyncio.Event) -> None:
     from device_bridge.straps import Worn, wear
 
-    worn = Worn(name=chosen.name, count=chosen.count, rate_hz=chosen.rate, seed=chosen.seed, kind=chosen.kind)
+    kinds = tuple(chosen.kind or ["strap"])
+    count = chosen.count or len(kinds)
+    worn = Worn(name=chosen.name, count=count, rate_hz=chosen.rate, seed=chosen.seed, kinds=kinds)
     await _first_of(wear(worn, listen=chosen.listen), stop)
 
 
@@ -149,10 +151,10 @@ def _add_source_options(command: argparse.ArgumentParser) -> None:
 def _add_strap_command(strap: argparse.ArgumentParser) -> None:
     strap.add_argument("--listen", type=_listen, required=True, metavar="tcp-server:HOST:PORT")
     strap.add_argument("--name", type=_strap_name, default="Stayer Strap")
-    strap.add_argument("--count", type=_count, default=1)
+    strap.add_argument("--count", type=_count, help="one of each kind, if not said")
     strap.add_argument("--rate", type=_rate, default=1.0, metavar="HZ", help="notifications a second")
     strap.add_argument("--seed", type=int, default=1, help="of hearts and addresses")
-    strap.add_argument("--kind", type=_kind, default="strap", help="of device: strap, bike, scale, …")
+    strap.add_argument("--kind", type=_kind, action="append", help="of device: strap, bike, scale, …; takes several")
     strap.set_defaults(command=_strap)
 
 

@@ -24,14 +24,14 @@ from device_bridge.virtual.peripheral import Manner, Peripheral
 
 @dataclass(frozen=True, kw_only=True)
 class Worn:
-    """How the devices are: name, how many, of which kind (one of `KINDS`), notifications a second, and the seed of
-    bodies and addresses."""
+    """How the devices are: name, how many, of which kinds (of `KINDS`, in turn), notifications a second, and the seed
+    of bodies and addresses."""
 
     name: str = "Stayer Strap"
     count: int = 1
     rate_hz: float = 1.0
     seed: int = 1
-    kind: str = "strap"
+    kinds: tuple[str, ...] = ("strap",)
 
     def address(self, index: int) -> str:
         """A static random address, the same for the same seed."""
@@ -47,7 +47,7 @@ def peripheral(air: LocalLink, worn: Worn, index: int) -> Peripheral:
     controller = Controller(name, link=air)
     device = Device(name=name, address=hci.Address(worn.address(index)), host=Host(controller, controller))
     manner = Manner(name=name, rate_hz=worn.rate_hz, seed=worn.seed + index)
-    return Peripheral(device, KINDS[worn.kind], manner)
+    return Peripheral(device, KINDS[worn.kinds[index % len(worn.kinds)]], manner)
 
 
 class _Dongle(StreamPacketSource):

@@ -14,6 +14,8 @@ from config.running.process import Process
 ROOT = Path(__file__).resolve().parents[2]
 INSTALLED = ROOT / ".venv" / "installed.txt"
 CELERY = """-W "ignore:You're running the worker" -m celery --quiet -A config"""
+WORN = ("strap", "oximeter", "foot-pod")
+"""What the demo's first athlete wears: virtual devices on a virtual radio."""
 WORKER = "--loglevel WARNING --concurrency 2 --without-gossip --without-mingle"
 
 
@@ -31,9 +33,10 @@ def processes(
     url = f"http://{reachable(host)}:{port}"
     web = shlex.join(web_command("config.asgi:application", host=host, port=port))
     beat = f"--loglevel WARNING --schedule {data}/beat-schedule --pidfile="
-    strap = f"--listen tcp-server:127.0.0.1:{strap_port}"
-    radio = f"--transport bumble:tcp-client:127.0.0.1:{strap_port}"
-    bridge = f"{radio} --url {url} --credentials {data}/bridge.json --spool {data}/spool"
+    kinds = " ".join(f"--kind {kind}" for kind in WORN)
+    strap = f"--listen tcp-server:127.0.0.1:{strap_port} {kinds}"
+    radio = f"--transport bumble:tcp-client:127.0.0.1:{strap_port} --most {len(WORN)} --separate"
+    bridge = f"{radio} --url {url} --credentials {data}/worn.json --spool {data}/spool"
     up_to_date, complete = migrated(folder, database_url), collected(folder)
     webhook = f"--webhook-url {url}/api/v1/booking/payments/webhook"
     sandbox = f"-m payment_sandbox --port {sandbox_port} --database {data}/payment_sandbox.sqlite {webhook}"

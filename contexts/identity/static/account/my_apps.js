@@ -12,6 +12,8 @@ export async function sections(me, again) {
   ]);
   return [
     section(t("Connected apps"), ...letIn(connected.items, again)),
+    section(t("Connected accounts"),
+      h("a", { class: "button", href: "/account/integrations" }, t("Scales, watches and rings with a cloud of their own"))),
     section(t("Your coaches"), ...coached(coaches.items, again)),
     section(t("Apps you have written"), ...written(own.items, again)),
   ];
