@@ -42,6 +42,7 @@ async def _until_told_to_stop(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     await command(chosen, stop)
+    loop.set_exception_handler(lambda *_: None)  # what fails from now on is a radio's that nobody listens to any more
 
 
 def _note_stray(loop: asyncio.AbstractEventLoop, happened: dict[str, Any]) -> None:

@@ -17,6 +17,7 @@ import secrets
 import threading
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -42,6 +43,7 @@ KEY_BITS = 2048
 KNOWN_BEFORE_USE = timedelta(minutes=10)
 """A new key is published this long before it signs: twice as long as a JWKS may be kept."""
 JWKS_KEPT_S = 300
+READ_AGAIN = 4
 LOOK_AGAIN_S = 1.0
 FETCH_AGAIN_S = 10.0
 FETCH_WITHIN_S = 5.0
@@ -111,6 +113,14 @@ class Folder:
 
 
 def _read(folder: Path) -> Keys:
+    """Every key there; begun anew where one was retired between being listed and being read."""
+    for _ in range(READ_AGAIN):
+        with suppress(FileNotFoundError):
+            return _read_once(folder)
+    return _read_once(folder)
+
+
+def _read_once(folder: Path) -> Keys:
     public: dict[str, RSAPublicKey] = {}
     private: dict[str, RSAPrivateKey] = {}
     for file in sorted(folder.glob("*.pem")):

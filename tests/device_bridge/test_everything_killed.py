@@ -31,7 +31,7 @@ from device_bridge.credentials import credentials_of, enrolled_devices
 from device_bridge.naming import metric_of
 from device_bridge.status import status_of
 
-KILLS = int(os.environ.get("STAYER_KILLS", "3"))
+KILLS = int(os.environ.get("STAYER_KILLS", "5"))
 SEED = int(os.environ.get("STAYER_KILL_SEED", "20261121"))
 PATIENCE_S = 90.0
 

@@ -14,7 +14,7 @@ from config.running.postgresql import PostgreSQL
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(500)]
 
-KILLS = 3
+KILLS = 2
 BATCH = 50
 
 

@@ -7,8 +7,6 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, ExitStack, contextmanager
-from datetime import datetime
-from itertools import pairwise
 from typing import Any
 from uuid import uuid4
 
@@ -22,8 +20,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 HALF_A_MINUTE = 31
 """A workout this long earns a point."""
 READINGS_OF = "FROM health_reading JOIN health_device ON number = device_number WHERE device_id = %s"
-MOST_SILENCE_S = 2.5
-"""A strap that says something each second leaves no longer gap when nothing is lost."""
 
 
 @pytest.fixture
@@ -182,70 +178,3 @@ def outbox(platform: Platform, session_id: str) -> dict[str, str]:
     """The announcements about a session, each with the correlation id of the request behind it."""
     query = "SELECT type, correlation_id FROM kernel_outbox WHERE key = %s AND type = ANY(%s)"
     return dict(platform.rows("workout", query, session_id, ["workout.started", "workout.completed"]))
-
-
-async def test_what_was_measured_survives_kill_nine_of_the_web_process_and_the_relay(
-    platform: Platform, ada_and_ben: tuple[Someone, Someone]
-) -> None:
-    ada, ben = ada_and_ben
-    await ada.agree("health_processing")
-    strap = await ada.send("POST", "health/devices", {"name": "Strap", "kind": "chest_strap"})
-    with strap_worn(platform, strap, seed=12):
-        await until_it_delivers(platform, strap["device_id"])
-        session = await ada.send("POST", "workout/sessions", {"sport": "running"})
-        async with ada.watching(f"workout/sessions/{session['id']}") as line:
-            await line.heart_rates(until_s=5)
-        killed = {words: platform.kill(words) for words in ("uvicorn config.asgi", "manage.py relay")}
-        await asyncio.gather(*(until_it_is_back(platform, words, pid) for words, pid in killed.items()))
-        await eventually(lambda: ada.get("identity/me"), within_s=120)
-        async with AsyncExitStack() as lines:
-            line, snapshot = await watch(lines, ada, f"workout/sessions/{session['id']}")
-            last = max([offset for offset, _ in snapshot["samples"]["heart_rate"]], default=0.0)
-            await line.heart_rates(until_s=max(HALF_A_MINUTE, last + 5))
-        ended = await ada.send("POST", f"workout/sessions/{session['id']}/complete")
-    await check_that_nothing_is_lost(platform, ada, strap["device_id"], ended)
-    await check_what_ben_reads(ben, ada, session["id"])
-    broken = [row for row in json.loads(platform.manage("check_invariants", "--json")) if row["violations"]]
-    assert broken == []
-
-
-async def until_it_is_back(platform: Platform, words: str, killed: int) -> None:
-    """Somebody else runs in its place."""
-
-    async def another() -> bool:
-        return platform.pid_of(words) not in (None, killed)
-
-    await eventually(another, within_s=120)
-
-
-async def check_that_nothing_is_lost(platform: Platform, ada: Someone, device_id: str, ended: Any) -> None:
-    """Each second has its heart rate, from the strap to the session's stream; points came once."""
-
-    def measured() -> list[float]:
-        rows = platform.rows(
-            "health",
-            f"SELECT extract(epoch FROM time)::float8 {READINGS_OF}"
-            " AND stream = 1 AND time BETWEEN %s AND %s ORDER BY 1",
-            device_id,
-            ended["started_at"],
-            ended["ended_at"],
-        )
-        start = datetime.fromisoformat(ended["started_at"]).timestamp()
-        return [moment - start for (moment,) in rows]
-
-    async def kept() -> list[float]:
-        streams = (await ada.get(f"workout/sessions/{ended['id']}/streams"))["streams"]
-        return next(stream["offsets_s"] for stream in streams if stream["kind"] == "heart_rate")
-
-    async def all_kept() -> bool:
-        return [round(offset, 3) for offset in await kept()] == [round(offset, 3) for offset in measured()]
-
-    async def paid() -> bool:
-        return bool((await ada.get("gamification/points"))["entries"]["items"])
-
-    await eventually(all_kept)
-    offsets = [0.0, *measured(), ended["duration_s"]]
-    gaps = [later - earlier for earlier, later in pairwise(offsets)]
-    assert max(gaps) < MOST_SILENCE_S
-    await eventually(paid)
-    assert len((await ada.get("gamification/points"))["entries"]["items"]) == 1

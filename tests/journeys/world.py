@@ -22,7 +22,7 @@ import redis
 import websockets
 from psycopg import sql
 
-from config.running.children import marked, send, spawn, with_mark
+from config.running.children import spawn, with_mark
 from config.running.engine import free_port
 from config.running.supervisor import sweep
 
@@ -82,29 +82,10 @@ class Platform:
         """What the processes have printed."""
         return self._log.read_text(errors="replace") if self._log.exists() else ""
 
-    def pid_of(self, words: str) -> int | None:
-        """The process with these words on its command line, if it runs."""
-        found = [pid for pid in marked(str(self.folder)) if words in _command_line(pid)]
-        return min(found, default=None)
-
-    def kill(self, words: str) -> int:
-        """SIGKILL: the end without a last word. Returns the pid that was."""
-        pid = self.pid_of(words)
-        assert pid is not None, f"{words} does not run"
-        send(pid, signal.SIGKILL)
-        return pid
-
     def rows(self, context: str, query: str, *values: Any) -> list[tuple[Any, ...]]:
         """Read from a context's database."""
         with psycopg.connect(_with_path(self.database_url, f"/{self.prefix}_{context}")) as connection:
             return connection.execute(query, values).fetchall()
-
-    def manage(self, *arguments: str) -> str:
-        """`python manage.py …` beside the running platform; fails if it does."""
-        command = [sys.executable, "manage.py", *arguments]
-        done = subprocess.run(command, cwd=ROOT, env=self._environment(), capture_output=True, text=True, timeout=120)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
 
     @contextlib.contextmanager
     def program(self, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
@@ -264,10 +245,3 @@ async def eventually(look: Callable[[], Awaitable[Any]], *, within_s: float = PA
 
 def _with_path(url: str, path: str) -> str:
     return urlunsplit(urlsplit(url)._replace(path=path))
-
-
-def _command_line(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-    except OSError:
-        return ""
