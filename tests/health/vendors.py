@@ -10,6 +10,7 @@ import json
 import secrets
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ CLIENT, SECRET = "stayer-client", "known-to-both"
 Answer = tuple[int, dict[str, str], Any]
 
 
-class Vendor:
+class Vendor(ABC):
     """What all of them have in common."""
 
     name: str
@@ -97,9 +98,9 @@ class Vendor:
         """Whose access token this is."""
         return self.access.get(headers.get("Authorization", "").removeprefix("Bearer "))
 
+    @abstractmethod
     def respond(self, method: str, path: str, query: dict[str, str], form: dict[str, Any], headers: Any) -> Answer:
         """The answer to a request."""
-        raise NotImplementedError
 
 
 @contextmanager

@@ -161,6 +161,13 @@ class Adapter(ABC):
     def __init__(self, vendor: Vendor) -> None:
         self.vendor = vendor
 
+    def __init_subclass__(cls) -> None:
+        """A way that is declared has its method: nobody finds out when readings are to come."""
+        super().__init_subclass__()
+        for way, name in {Way.PULL: "pull", Way.CALLBACK: "ask_for_callback"}.items():
+            if way in getattr(cls, "ways", ()) and getattr(cls, name) is getattr(Adapter, name):
+                raise TypeError(f"{cls.__name__} declares {way} without {name}")
+
     @abstractmethod
     def authorization_url(self, *, state: str, verifier: str) -> str:
         """Where the person lets us in."""
@@ -186,12 +193,12 @@ class Adapter(ABC):
         return
 
     def pull(self, *, access: str, wanted: Wanted) -> Page:
-        """One page of readings (way: pull)."""
-        raise NotImplementedError
+        """One page of readings; asked only of who declares the way."""
+        raise TypeError(f"{self.vendor.name} is not asked like this")
 
     def ask_for_callback(self, *, access: str, wanted: Wanted, callback_url: str) -> None:
-        """Ask for a span that is posted to this address later (way: callback)."""
-        raise NotImplementedError
+        """Ask for a span that is posted to this address later; asked only of who declares the way."""
+        raise TypeError(f"{self.vendor.name} is not asked like this")
 
     def answer_check(self, query: Mapping[str, str]) -> int:
         """The status with which we answer a vendor that tries our address out."""
@@ -200,9 +207,9 @@ class Adapter(ABC):
     def read_webhook(
         self, *, body: bytes, headers: Mapping[str, str], token_is_right: bool, at: datetime
     ) -> Sequence[Ping] | Delivery:
-        """What a webhook says; raises `NotSigned` and `ValueError`."""
-        raise NotImplementedError
+        """What a webhook says; raises `NotSigned`, and `ValueError` for what this vendor does not post."""
+        raise ValueError(f"{self.vendor.name} posts nothing")
 
     def read_readings(self, body: bytes) -> tuple[list[Told], bool]:
         """The readings of a delivery, and whether it is the last of a callback's; raises `ValueError`."""
-        raise NotImplementedError
+        raise ValueError(f"{self.vendor.name} delivers nothing")

@@ -281,7 +281,9 @@ def _unpack_one(
     batch: ImportBatch, member: BatchMember, containers: dict[str, zipfile.ZipFile], opened: ExitStack, at: datetime
 ) -> Unpacked:
     try:
-        data = archives.read_member(_container(containers, opened, member.container), member.entry)
+        data = archives.read_member(
+            _container(containers, opened, member.container), member.entry, most=importing.MAX_FILE_BYTES
+        )
     except archives.Unopenable as reason:
         return Unpacked(member.position, None, reason.code)
     if not data:

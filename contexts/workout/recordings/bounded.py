@@ -198,7 +198,7 @@ def packed(answer: Answer) -> bytes:
 
 def _column_bytes(column: Any) -> bytes:
     if not isinstance(column, np.ndarray):
-        raise NotImplementedError
+        raise NotImplementedError  # so msgspec is told that a hook knows no form of it
     return column.tobytes()
 
 

@@ -58,7 +58,7 @@ def sport_of(words: str) -> str:
     return next((sport for word, sport in SPORT_WORDS.items() if word in wanted), "other")
 
 
-class Gpx(markup.Document):
+class Gpx(markup.Recorded):
     """A GPX document."""
 
     def __init__(self, limits: recording.Limits) -> None:

@@ -23,7 +23,7 @@ ARRAYS = {
 """Names of arrays, in lower case and without what separates their words."""
 
 
-class Kml(markup.Document):
+class Kml(markup.Recorded):
     """A KML document."""
 
     def __init__(self, limits: recording.Limits) -> None:

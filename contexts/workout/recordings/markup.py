@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from datetime import UTC, datetime
 from xml.etree.ElementTree import ParseError
 
@@ -34,10 +35,6 @@ class Document:
     def closed(self, name: str, text: str) -> None:
         """An element ends; `text` is what stood in it after its last child."""
 
-    def reading(self) -> recording.Reading:
-        """What was read, once the document has ended."""
-        raise NotImplementedError
-
     def count_point(self) -> None:
         """Counts one more point against the limit."""
         self.points += 1
@@ -66,6 +63,14 @@ class Document:
 
     def close(self) -> None:
         """The parser has come to the end."""
+
+
+class Recorded(Document, ABC):
+    """A document of which a recording is read."""
+
+    @abstractmethod
+    def reading(self) -> recording.Reading:
+        """What was read, once the document has ended."""
 
 
 class RootFound(Exception):

@@ -9,7 +9,7 @@ from .recording import Limits, Reading
 
 BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 
-DOCUMENTS: dict[str, type[markup.Document]] = {
+DOCUMENTS: dict[str, type[markup.Recorded]] = {
     "gpx": gpx.Gpx,
     "TrainingCenterDatabase": tcx.Tcx,
     "kml": kml.Kml,

@@ -25,7 +25,7 @@ OWN_WORDS = ("Sport", "Title")
 LAP_TOTALS = ("TotalTimeSeconds", "DistanceMeters", "Calories")
 
 
-class Tcx(markup.Document):
+class Tcx(markup.Recorded):
     """A Training Center document."""
 
     def __init__(self, limits: recording.Limits) -> None:
