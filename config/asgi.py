@@ -13,6 +13,7 @@ from django.urls import get_resolver, path
 
 from config.bridge import WsgiBridge
 from config.wsgi import application as wsgi_application  # sets Django up before the sockets are imported
+from kernel.grouped_requests import GroupedEndpoint, GroupedRequests
 from kernel.memory import settle_in
 
 HTTP_THREADS = 8
@@ -27,6 +28,14 @@ def _socket_routes() -> list[Any]:
     ]
 
 
+def _grouped_endpoints() -> list[GroupedEndpoint]:
+    """What each context answers in groups."""
+    rooms = [name for name in settings.CONTEXTS if find_spec(f"contexts.{name}.api")]
+    return [
+        each for name in rooms for each in getattr(import_module(f"contexts.{name}.api"), "grouped_endpoints", [])
+    ]
+
+
 async def _nowhere(scope: Any, receive: Any, send: Any) -> None:
     """A socket address that does not exist is refused before it opens."""
     await send({"type": "websocket.close", "code": 4404})
@@ -34,6 +43,7 @@ async def _nowhere(scope: Any, receive: Any, send: Any) -> None:
 
 get_resolver().url_patterns  # noqa: B018  (loads every endpoint now, so that the first request need not wait for it)
 _http = WsgiBridge(wsgi_application, threads=HTTP_THREADS)
+_grouped = {each.path: GroupedRequests(each, beyond=_http) for each in _grouped_endpoints()}
 _sockets = URLRouter([*_socket_routes(), path("<path:anything>", _nowhere)])
 settle_in()
 
@@ -43,4 +53,4 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
     if scope["type"] == "websocket":
         await _sockets(scope, receive, send)
     elif scope["type"] == "http":
-        await _http(scope, receive, send)
+        await _grouped.get(scope["path"], _http)(scope, receive, send)

@@ -73,24 +73,28 @@ class ObserveRequests:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        asked = request.headers.get(CORRELATION_HEADER, "")
-        current = asked if _CORRELATION_FORM.fullmatch(asked) else str(uuid7())
+        current = correlation_of(request.headers.get(CORRELATION_HEADER, ""))
         started = time.perf_counter()
         with correlation(current):
             response = self.get_response(request)
             response[CORRELATION_HEADER] = current
-            self._record(request, response, time.perf_counter() - started)
+            route = request.resolver_match.route if request.resolver_match else "unmatched"
+            observe(request.method or "", route, response.status_code, time.perf_counter() - started)
         return response
 
-    @staticmethod
-    def _record(request: HttpRequest, response: HttpResponse, seconds: float) -> None:
-        # The route and not the path: a path may hold a person's identifiers.
-        route = request.resolver_match.route if request.resolver_match else "unmatched"
-        requests_total.labels(request.method, route, response.status_code).inc()
-        request_seconds.labels(route).observe(seconds)
-        if access_log.isEnabledFor(logging.INFO):
-            extra = {"method": request.method, "route": route, "status": response.status_code}
-            access_log.info("answered", extra=extra | {"ms": round(seconds * 1000, 1)})
+
+def correlation_of(asked: str) -> str:
+    """The correlation id of a request that asks for this one; another, where it cannot be one."""
+    return asked if _CORRELATION_FORM.fullmatch(asked) else str(uuid7())
+
+
+def observe(method: str, route: str, status: int, seconds: float) -> None:
+    """Count and time an answered request, and log it by its route: a path may hold a person's identifiers."""
+    requests_total.labels(method, route, status).inc()
+    request_seconds.labels(route).observe(seconds)
+    if access_log.isEnabledFor(logging.INFO):
+        extra = {"method": method, "route": route, "status": status}
+        access_log.info("answered", extra=extra | {"ms": round(seconds * 1000, 1)})
 
 
 def healthz(request: HttpRequest) -> HttpResponse:

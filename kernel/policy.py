@@ -126,6 +126,12 @@ def admit(operation: str, principal: Any) -> None:
         rule.admit(principal)
 
 
+def is_laid_over(operation: str) -> bool:
+    """Whether the policy in force says anything of this operation."""
+    rules = in_force()
+    return operation in rules.access or operation in rules.limits
+
+
 def limit_of(operation: str, declared: RateLimit | None) -> RateLimit | None:
     """The limit in force."""
     rate = in_force().limits.get(operation)

@@ -18,6 +18,9 @@ from contexts.health.api import (
     sharing,
     trends,
 )
+from contexts.health.api.grouped import grouped_endpoints
+
+__all__ = ["SUBJECTS", "grouped_endpoints", "urlpatterns"]
 
 SUBJECTS = (
     *(devices, enrolments, bridging, papers, readings, metrics, entries, judging, alerts, alert_rules),

@@ -41,6 +41,16 @@ def admitted(device_number: int) -> Iterator[None]:
             _in_hand -= 1
 
 
+def is_within_rate(device_number: int) -> bool:
+    """Count a request that is served with others; false, uncounted, if its device has to wait."""
+    with _lock:
+        try:
+            _count_one(device_number)
+        except TooBusy:
+            return False
+    return True
+
+
 def _count_one(device_number: int) -> None:
     now = time.monotonic()
     interval = 1 / rules.REQUESTS_A_SECOND

@@ -81,8 +81,17 @@ UNREADABLE = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 _typed = msgspec.json.Decoder(_Body)
 _loose = msgspec.json.Decoder(_LooseBody)
 _item = msgspec.json.Decoder(Item)
-_number_of = {name: int(metric.stream) for name, metric in catalogue.BY_NAME.items()}
+number_of = {name: int(metric.stream) for name, metric in catalogue.BY_NAME.items()}
 _fields = attrgetter("stream", "time", "sequence", "value")
+
+
+def ordinary_items(body: bytes) -> list[Item] | None:
+    """The readings of a request that is well-formed, in stored units and without doubts; None for any other."""
+    try:
+        told = _typed.decode(body)
+    except UNREADABLE:
+        return None
+    return told.readings if told.units is UNSET and told.doubts is UNSET else None
 
 
 def decode(body: bytes, *, earliest: datetime, latest: datetime) -> tuple[Columns, list[Rejection]]:
@@ -105,7 +114,7 @@ def _told(
 ) -> Told:
     """The items column by column; a stream that nobody knows has the number 0."""
     streams, times, sequences, values = zip(*map(_fields, items), strict=True) if items else ((),) * 4
-    numbers = np.array([_number_of.get(stream, 0) for stream in streams], np.int16)
+    numbers = np.array([number_of.get(stream, 0) for stream in streams], np.int16)
     return Told(
         streams=numbers,
         times=np.array([microseconds_of(time) for time in times], np.int64),
@@ -118,7 +127,7 @@ def _told(
 
 
 def _by_number(units: Units) -> dict[int, str]:
-    return {_number_of[stream]: unit for stream, unit in units.items() if stream in _number_of}
+    return {number_of[stream]: unit for stream, unit in units.items() if stream in number_of}
 
 
 def _one_by_one(body: bytes, *, earliest: datetime, latest: datetime) -> tuple[Columns, list[Rejection]]:
@@ -203,7 +212,7 @@ def decode_columns(body: bytes, *, earliest: datetime, latest: datetime) -> tupl
     if sum(len(stream.steps_us) for stream in streams) > rules.MAX_COLUMNS:
         raise InvalidInput("A request has at most {most} readings.", code="batch_invalid", most=rules.MAX_COLUMNS)
     parts = [_part(stream) for stream in streams]
-    numbers = [_number_of.get(stream.stream, 0) for stream in streams]
+    numbers = [number_of.get(stream.stream, 0) for stream in streams]
     lengths = [len(part.times) for part in parts]
     told = Told(
         streams=np.repeat(np.array(numbers, np.int16), lengths),

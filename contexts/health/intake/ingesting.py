@@ -30,7 +30,7 @@ from kernel.models import uuid7
 from kernel.timescale.columns import Floats, Instants, Integers, SmallIntegers
 
 UNIQUE_VIOLATION = "23505"
-MARK_BITS = 2**31 - 1
+_MARK_BITS = 2**31 - 1
 
 _STORE = """
     WITH live AS (
@@ -67,6 +67,11 @@ STORE_NEW = _STORE.format(
 STORE_MISSING = _STORE.format(**UNDOUBTED, unless_known="ON CONFLICT DO NOTHING")
 STORE_DOUBTED = _STORE.format(**DOUBTED, unless_known="ON CONFLICT DO NOTHING")
 """Some of these are doubted: the statement names one more column, which readings without doubts do not pay for."""
+
+
+def mark_of(batch_id: UUID) -> int:
+    """What each reading of a batch carries of its id: 31 of the random bits."""
+    return batch_id.int & _MARK_BITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +128,11 @@ def store_batch(
     """Store the readings that are not there yet and announce them; returns how many these were."""
     batch_id = batch_id or uuid7()
     values = _parameters(columns, by=by, at=at, batch_id=batch_id)
-    count, first_at, last_at, is_live = _run(statement, values)
+    ((count, first_at, last_at, is_live),) = fetch(statement, values)
     if not is_live:
         raise _refusal(by)
     if count == 0 and statement is STORE_NEW:
-        count, first_at, last_at, _ = _run(STORE_MISSING, values)
+        ((count, first_at, last_at, _),) = fetch(STORE_MISSING, values)
     if count:
         publish(
             events.HealthMetricRecorded(
@@ -148,7 +153,7 @@ def _parameters(columns: Columns, *, by: KnownDevice, at: datetime, batch_id: UU
     doubts = {} if columns.doubts is None else {"doubts": SmallIntegers(columns.doubts)}
     return doubts | {
         "device": by.number,
-        "mark": batch_id.int & MARK_BITS,
+        "mark": mark_of(batch_id),
         "batch_id": batch_id,
         "at": at,
         "times": Instants(columns.times),
@@ -166,13 +171,11 @@ def _refusal(by: KnownDevice) -> Refused:
     return DeviceLost() if device.is_lost else ConsentRequired(purpose=rules.PURPOSE)
 
 
-def _run(statement: str, values: dict[str, Any]) -> tuple[int, datetime, datetime, bool]:
-    """Run it on the driver's own cursor: binary parameters, prepared once per connection."""
+def fetch(statement: str, values: dict[str, Any]) -> list[Any]:
+    """Run it on the driver's own cursor, its rows: binary parameters, prepared once per connection."""
     connection = connections[require_unit_of_work("health")]
     connection.ensure_connection()
     raw: psycopg.Connection[Any] = connection.connection
     raw.prepare_threshold = 1
     with connection.wrap_database_errors, psycopg.Cursor(raw) as cursor:
-        found = cursor.execute(statement, values, prepare=True, binary=True).fetchone()
-    assert found is not None
-    return found[0], found[1], found[2], found[3]
+        return cursor.execute(statement, values, prepare=True, binary=True).fetchall()

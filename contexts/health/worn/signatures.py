@@ -12,7 +12,8 @@ import hashlib
 import hmac
 import re
 import time
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Self
 from uuid import UUID
 
 import redis
@@ -58,6 +59,40 @@ class DevicePrincipal:
         self.device = device
 
 
+class Claim(NamedTuple):
+    """What an `Authorization` header says: who signed, when, with which nonce, and the signature."""
+
+    device_id: UUID
+    seconds: str
+    nonce: str
+    signature: str
+
+    @classmethod
+    def told_in(cls, header: str) -> Self | None:
+        """The claim of a header; None for one that is not of our form."""
+        parts = HEADER_FORM.fullmatch(header)
+        if parts is None:
+            return None
+        device_id, seconds, nonce, signature = parts.groups()
+        return cls(UUID(device_id), seconds, nonce, signature)
+
+    @property
+    def is_dated_now(self) -> bool:
+        """Whether it is dated within the tolerance."""
+        return abs(time.time() - int(self.seconds)) <= rules.SIGNATURE_TOLERANCE.total_seconds()
+
+    @property
+    def nonce_key(self) -> str:
+        """Where in Redis the nonce is remembered."""
+        return f"nonce:{self.device_id}:{self.nonce}"
+
+    def is_by(self, secret: bytes | None, *, method: str, path: str, body: bytes) -> bool:
+        """Whether this secret signed it for this request."""
+        if secret is None:
+            return False
+        return hmac.compare_digest(sign(secret, method, path, body, self.seconds, self.nonce), self.signature)
+
+
 class DeviceSignature(BaseAuthentication):
     """Takes the device from the signature; refuses what is forged, stale or repeated."""
 
@@ -65,33 +100,27 @@ class DeviceSignature(BaseAuthentication):
         header = request.META.get("HTTP_AUTHORIZATION", "")
         if not header.startswith("Device "):
             return None
-        parts = HEADER_FORM.fullmatch(header)
-        if parts is None:
+        claim = Claim.told_in(header)
+        if claim is None:
             raise SignatureInvalid
-        device_id, seconds, nonce, signature = parts.groups()
-        if abs(time.time() - int(seconds)) > rules.SIGNATURE_TOLERANCE.total_seconds():
+        if not claim.is_dated_now:
             raise SignatureExpired
-        device = known_device(UUID(device_id))
+        device = known_device(claim.device_id)
         if device is None:
             raise DeviceUnknown
         body = read_body(request._request, limit=rules.MAX_BODY_BYTES)
-
-        def is_by(secret: bytes | None) -> bool:
-            if secret is None:
-                return False
-            expected = sign(secret, request.method or "", request.path, body, seconds, nonce)
-            return hmac.compare_digest(expected, signature)
-
+        signed: dict[str, Any] = {"method": request.method or "", "path": request.path, "body": body}
         used_next = False
-        if not is_by(device.secret):
+        if not claim.is_by(device.secret, **signed):
             # The key may have been rotated in another process since this one looked at the device.
             device = look_again(device)
             if device is None:
                 raise DeviceUnknown
-            used_next = not is_by(device.secret)
-            if used_next and not (is_by(device.next_secret) and not _has_lapsed(device)):
+            used_next = not claim.is_by(device.secret, **signed)
+            if used_next and not (claim.is_by(device.next_secret, **signed) and not _has_lapsed(device)):
                 raise SignatureInvalid
-        _spend(nonce, device_id=device_id)
+        if spend([claim]) != [True]:
+            raise NonceReused
         if used_next and device.next_secret is not None:
             take_over(device_id=device.device_id, secret=device.next_secret)
         return DevicePrincipal(device), body
@@ -110,14 +139,24 @@ def sign(secret: bytes, method: str, path: str, body: bytes, seconds: str, nonce
     return base64.urlsafe_b64encode(hmac.digest(secret, lines.encode(), "sha256")).rstrip(b"=").decode()
 
 
-def _spend(nonce: str, *, device_id: str) -> None:
-    """Use the nonce, once. Without Redis nobody can say whether it is fresh, so the device is asked to try again."""
+def spend(claims: Sequence[Claim]) -> list[bool]:
+    """Use the nonces; tells of each whether it was fresh, which it is once.
+
+    Without Redis nobody can say that, so the devices are asked to try again.
+    """
     try:
-        fresh = redis_client().set(f"nonce:{device_id}:{nonce}", b"1", ex=rules.NONCE_KEPT, nx=True)
+        with redis_client().pipeline(transaction=False) as asking:
+            for claim in claims:
+                asking.set(claim.nonce_key, b"1", ex=rules.NONCE_KEPT, nx=True)
+            return [bool(fresh) for fresh in asking.execute()]
     except redis.RedisError as error:
         raise TryAgain from error
-    if not fresh:
-        raise NonceReused
+
+
+def give_back(claims: Sequence[Claim]) -> None:
+    """Let these nonces be used: what they were spent for has not been done."""
+    if claims:
+        redis_client().delete(*(claim.nonce_key for claim in claims))
 
 
 def _admit_device(principal: Any) -> None:
