@@ -4,7 +4,9 @@ Both servers are one process served like ours, both commit each request to the s
 and both are measured in turns. The bare handler decodes the same body with msgspec and inserts it with unnest and ON
 CONFLICT, without a framework, a signature or an event. Ours checks the signature and its nonce, stores, and writes
 the event. The compact form is held against COPY in PostgreSQL's binary form into our own table, rows made beforehand,
-by as many connections. Each round has a device of its own, so that none is asked to slow down.
+by as many connections. Each round has devices of its own, so that none is asked to slow down. Single readings come
+from many devices at once, each of which waits for its answer, as they do where nobody collects them; both servers get
+them over as many connections. A second line says how it is with few.
 """
 
 import base64
@@ -17,6 +19,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from itertools import cycle
 from typing import Any
 from uuid import UUID
 
@@ -30,10 +33,11 @@ from benchmarks.programs import web_server
 
 BATCH = 1_000
 COLUMN_BATCH = 20_000
-CONNECTIONS = 4
+FEW, MANY = 4, 32
+CONNECTIONS = {"batches": FEW, "single": MANY, "few single": FEW, "columns": FEW}
 ROUNDS = 5
-A_ROUND = {"batches": 150, "single": 1_500, "columns": 20}
-TARGETS = {"batches": 0.7, "single": 0.6, "columns": 0.35}
+A_ROUND = {"batches": 150, "single": 4_000, "few single": 1_500, "columns": 20}
+TARGETS = {"batches": 0.7, "single": 0.6, "few single": None, "columns": 0.35}
 STEP = timedelta(milliseconds=500)
 PATH = "/api/v1/health/readings"
 COLUMNS = "application/vnd.stayer.columns+json"
@@ -104,14 +108,16 @@ def run(*, quick: bool) -> list[Figure]:
         bodies = {
             "batches": lambda batches: batches.body(BATCH),
             "single": lambda batches: batches.body(1),
+            "few single": lambda batches: batches.body(1),
             "columns": lambda batches: batches.columns(COLUMN_BATCH),
         }
 
         def speed_of_ours(name: str) -> float:
-            batches = Batches()
-            made = [bodies[name](batches) for _ in range(rounds[name])]
+            devices = [Batches() for _ in range(CONNECTIONS[name])]
+            made = [(device, bodies[name](device)) for _, device in zip(range(rounds[name]), cycle(devices))]
             form = COLUMNS if name == "columns" else "application/json"
-            return load(ours, [batches.signed(body, form) for body in made], connections=CONNECTIONS).per_second
+            requests = [device.signed(body, form) for device, body in made]
+            return load(ours, requests, connections=CONNECTIONS[name]).per_second
 
         def speed_of_bare(name: str) -> float:
             batches = Batches()
@@ -119,7 +125,7 @@ def run(*, quick: bool) -> list[Figure]:
                 request("POST", PATH, body=bodies[name](batches), Content_Type="application/json")
                 for _ in range(rounds[name])
             ]
-            return load(bare, requests, connections=CONNECTIONS).per_second
+            return load(bare, requests, connections=CONNECTIONS[name]).per_second
 
         speeds = in_turns(
             1 if quick else ROUNDS,
@@ -128,6 +134,8 @@ def run(*, quick: bool) -> list[Figure]:
                 "ours batches": lambda: speed_of_ours("batches"),
                 "bare single": lambda: speed_of_bare("single"),
                 "ours single": lambda: speed_of_ours("single"),
+                "bare few single": lambda: speed_of_bare("few single"),
+                "ours few single": lambda: speed_of_ours("few single"),
                 "bare columns": lambda: copied_per_second(dsn, rounds["columns"]),
                 "ours columns": lambda: speed_of_ours("columns"),
             },
@@ -136,7 +144,8 @@ def run(*, quick: bool) -> list[Figure]:
     median = {name: statistics.median(values) for name, values in speeds.items()}
     return [
         figure(f"readings through the API, JSON batches of {BATCH:,}", "batches", median, BATCH, "bare WSGI handler"),
-        figure("readings through the API, one a request", "single", median, 1, "bare WSGI handler"),
+        figure(f"readings through the API, one a request, {MANY} devices", "single", median, 1, "bare WSGI handler"),
+        figure(f"the same of {FEW} devices", "few single", median, 1, "bare WSGI handler"),
         figure(
             f"readings through the API, {COLUMN_BATCH:,} a request in columns",
             "columns",
@@ -172,7 +181,7 @@ def copied_per_second(dsn: str, count: int) -> float:
                 with cursor.copy(f"COPY health_reading {columns} FROM STDIN (FORMAT binary)") as copying:
                     copying.write(data)
 
-    threads = [threading.Thread(target=copy, args=(made[n::CONNECTIONS],)) for n in range(CONNECTIONS)]
+    threads = [threading.Thread(target=copy, args=(made[n::FEW],)) for n in range(FEW)]
     began = time.perf_counter()
     for thread in threads:
         thread.start()
