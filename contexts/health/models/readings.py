@@ -1,7 +1,5 @@
 """The batches devices sent, and the readings in them."""
 
-from typing import Any
-
 from django.db import models
 from timescale.db.models.fields import TimescaleDateTimeField
 
@@ -35,32 +33,29 @@ class Batch(models.Model):
         ]
 
 
-class Outside(models.Func):
-    """Whether the value of a stream is below its `low` or above its `high`: arrays in PostgreSQL's writing, in which
-    a stream's number is its place. True of a stream that has no place.
+class Bound(models.Func):
+    """A stream's entry in an array in PostgreSQL's writing; null for a stream that has none.
 
-    A CASE over all streams says the same and is read anew for each statement that stores: for one of a single
+    A CASE over all streams says the same, and is read anew for each statement that stores: for one of a single
     reading that was most of its time.
     """
 
-    arity = 2
-    output_field = models.BooleanField()
-
-    def as_sql(self, compiler: Any, connection: Any, **context: Any) -> tuple[str, tuple[Any, ...]]:
-        (stream, _), (value, _) = (compiler.compile(each) for each in self.source_expressions)
-        low, high = (f"('{self.extra[name]}'::float8[])[{stream}]" for name in ("low", "high"))
-        return f"coalesce({value} NOT BETWEEN {low} AND {high}, true)", ()
+    template = "('%(of)s'::float8[])[%(expressions)s]"
+    arity = 1
+    output_field = models.FloatField()
 
 
-def _bounds(which: int) -> str:
-    """The least or the greatest plausible values, by the streams' numbers: these count from 1, as arrays do."""
-    return "{%s}" % ",".join(str(rules.PLAUSIBLE[stream][which]) for stream in sorted(rules.Stream))
+def _bound(which: int) -> Bound:
+    """The least or the greatest plausible value, by the streams' numbers: these count from 1, as arrays do."""
+    values = [str(rules.PLAUSIBLE[stream][which]) for stream in sorted(rules.Stream)]
+    return Bound("stream", of=f"{{{','.join(values)}}}")
 
 
 def _is_implausible() -> models.Case:
     return models.Case(
         models.When(doubt__isnull=False, then=models.Value(True)),
-        default=Outside("stream", "value", low=_bounds(0), high=_bounds(1)),
+        models.When(value__range=(_bound(0), _bound(1)), then=models.Value(False)),
+        default=True,
         output_field=models.BooleanField(),
     )
 
