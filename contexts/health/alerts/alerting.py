@@ -73,6 +73,7 @@ def unclosed(user_id: UUID) -> QuerySet[Alert]:
 
 def _follow(user_id: UUID, rule: Rule, *, since: datetime, until: datetime, at: datetime) -> None:
     series = SeriesOf(user_id, rule.stream)
+    since, until = since - series.reach, until + series.reach
     clear = {"shown__gte" if rule.side == "low" else "shown__lt": rule.clear}
     start = series.last_time(since - rules.NEWS_FOR, since, **clear) or since - rules.NEWS_FOR
     end = series.first_time(until, until + rules.NEWS_FOR, **clear) or until + rules.NEWS_FOR
