@@ -1,6 +1,7 @@
 """What must always hold in health's database, as queries that find what breaks it."""
 
 from contexts.health import rules
+from contexts.health.models import Alert
 from contexts.health.models.accesses import MFA_WAS_RECENT
 from contexts.health.rules import PLAUSIBLE
 from kernel.access import CONNECTION_LASTS
@@ -110,13 +111,14 @@ def samples_have_their_readings() -> str:
 
 @invariant("health", "H5", "An episode is one alert: no two of a rule and person share an instant")
 def alerts_do_not_overlap() -> str:
-    """Those that later readings have dissolved, or whose rule has changed, do not count."""
-    return """
+    """Those that later readings or a calibration have dissolved, or whose rule has changed, do not count."""
+    over = ", ".join(f"'{reason}'" for reason in (*Alert.DISSOLVED, Alert.Reason.RULE_GONE.value))
+    return f"""
         SELECT one.alert_id, other.alert_id AS other_id
         FROM health_alert AS one JOIN health_alert AS other
           ON other.user_id = one.user_id AND other.rule = one.rule AND other.rule_version = one.rule_version
          AND other.alert_id > one.alert_id AND other.began_at <= one.last_at AND one.began_at <= other.last_at
-        WHERE one.reason NOT IN ('superseded', 'rule_gone') AND other.reason NOT IN ('superseded', 'rule_gone')
+        WHERE one.reason NOT IN ({over}) AND other.reason NOT IN ({over})
     """
 
 

@@ -210,6 +210,9 @@ LATEST_WITHIN = timedelta(days=30)
 NEWS_FOR = timedelta(hours=48)
 """How old a reading may be when it arrives to raise an alert; what is older is history."""
 
+CALIBRATED_ANEW = timedelta(hours=24)
+"""How far back alerts are looked at anew when a device has a new calibration; those that are open, however old."""
+
 ALERTS = "alerts"
 """What an access row says was looked at."""
 
