@@ -96,16 +96,21 @@ def entries_have_their_readings() -> str:
 
 @invariant("health", "HE-2b", "A phone's sample has its readings, and one that was taken back has none")
 def samples_have_their_readings() -> str:
-    """Found as a deletion would find them."""
+    """Found as a deletion would find them; where there is a cold file of that time, they may be there."""
     return """
         SELECT sample.device_number, sample_id FROM health_phonesample AS sample
+        JOIN health_device ON number = sample.device_number
         CROSS JOIN LATERAL (
             SELECT count(*) AS stored FROM health_reading AS reading
             WHERE reading.device_number = sample.device_number AND reading.sequence = sample.sequence
               AND reading.stream IN (SELECT jsonb_array_elements_text(sample.streams)::smallint)
               AND reading.time BETWEEN sample.first_at AND sample.last_at
         ) AS found
-        WHERE (stored = 0) = (withdrawn_at IS NULL)
+        WHERE CASE WHEN withdrawn_at IS NOT NULL THEN stored > 0 ELSE stored = 0 AND NOT EXISTS (
+            SELECT FROM health_coldfile AS file
+            WHERE file.user_id = health_device.user_id AND kind = 'readings' AND state = 'current'
+              AND file.first_at <= sample.last_at AND file.last_at >= sample.first_at
+        ) END
     """
 
 

@@ -72,4 +72,4 @@ def test_he5_a_calibration_of_another_metric_or_of_later_changes_nothing(worn, d
     calibrate(worn, [(88, 95)], begin(0) - timedelta(seconds=1), "oxygen_saturation")
     deliver()
     assert alerts() == before == [("open", "", since)]
-    assert rules.CALIBRATED_ANEW == timedelta(hours=24)
+    assert timedelta(hours=24) == rules.CALIBRATED_ANEW

@@ -49,8 +49,8 @@ def evaluate(*, user_id: UUID, watched: Sequence[Rule], first_at: datetime, last
 def evaluate_anew(*, user_id: UUID, watched: Sequence[Rule], valid_from: datetime, at: datetime) -> None:
     """Bring a person's alerts up to date with a calibration that is good from then on.
 
-    Of the last `rules.CALIBRATED_ANEW`, and each alert that is not closed as far as it reaches. What is dissolved by it
-    is closed as recalibrated; what is found for the first time is announced, once, as of late readings.
+    Of the last `rules.CALIBRATED_ANEW`, and each alert that is not closed as far as it reaches. What is dissolved by
+    it is closed as recalibrated; what is found for the first time is announced, once, as of late readings.
     """
     since = max(valid_from, at - rules.CALIBRATED_ANEW)
     for rule in watched if since <= at else ():
