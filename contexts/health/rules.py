@@ -178,6 +178,9 @@ class DeviceKind(StrEnum):
     OTHER = "other"
 
 
+MACHINES = (DeviceKind.TREADMILL, DeviceKind.BIKE_TRAINER, DeviceKind.ROWING_MACHINE)
+"""What counts the energy of whoever is on it."""
+
 CALIBRATED_EVERY: dict[str, timedelta] = {
     DeviceKind.SCALE: timedelta(days=365),
     DeviceKind.BODY_COMPOSITION_SCALE: timedelta(days=365),

@@ -80,6 +80,26 @@ def take_readings(*, by: UUID, readings: list[health.Reading], at: datetime) -> 
             completing.revise(session=session, late=points_of(session, own), at=at)
 
 
+Counts = dict[UUID, health.CountedEnergy | None]
+"""By session, what a machine has counted of it."""
+
+
+def counts_between(*, user_id: UUID, first_at: datetime, last_at: datetime) -> Counts:
+    """What machines have counted of completed sessions that overlap that time. Asks health."""
+    ended = _sessions_between(user_id, first_at, last_at).exclude(ended_at=None).order_by("id")
+    return {
+        session_id: completing.counted_of(user_id=user_id, since=since, until=until)
+        for session_id, since, until in ended.values_list("id", "started_at", "ended_at")
+    }
+
+
+@unit_of_work("workout", gate="by")
+def take_counts(*, by: UUID, counts: Counts, at: datetime) -> None:
+    """A machine's counter has come after the end; one that says nothing new changes nothing."""
+    for session_id, counted in counts.items():
+        completing.count_anew(session_id=session_id, by=by, counted=counted, at=at)
+
+
 @unit_of_work("workout", gate="by")
 def take_samples(
     *, session_id: UUID, by: UUID, series: Sequence[Series], at: datetime, shown: Gate | None = None
