@@ -183,6 +183,20 @@ def test_he4_a_medical_reviewer_publishes_a_version_and_verdicts_name_it(staff_c
     assert "oxygen_saturation" not in {item["metric"] for item in listed}
 
 
+@pytest.mark.django_db(databases="__all__", transaction=True)
+def test_he4_norms_of_doubtful_source_are_shown_to_medical_reviewers_until_one_settles_them(staff_client):
+    reviewer, page = staff_client("medical_reviewer"), f"/{settings.ADMIN_PATH}health/normversion/"
+    assert {norm.key for norm in NORMS} >= set(reviewing.NEEDS_REVIEW)
+    shown = reviewer.get(page).content.decode()
+    assert all(f"add/?key={key}" in shown for key in reviewing.NEEDS_REVIEW)
+    assert "add/?key=haemoglobin_a1c" not in shown
+    looked_at = reviewing.document_of("hrv_rmssd.adult")
+    reviewer.post(f"{page}add/", {"document": json.dumps(looked_at), "note": "the source holds"})
+    later = reviewer.get(page).content.decode()
+    assert "add/?key=hrv_rmssd.adult" not in later
+    assert "add/?key=body_mass_index.adult" in later
+
+
 @COMMITTED
 def test_he4_a_version_of_a_norm_is_never_rewritten(register):
     reviewing.publish_norm(
