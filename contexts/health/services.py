@@ -52,7 +52,9 @@ def get_readings(
 def get_counted_energy(*, user_id: UUID, since: datetime, until: datetime) -> CountedEnergy | None:
     """What the machine that has counted most has counted of a person from `since` to before `until`, if one has."""
     found = counting.energy_counted(user_id=user_id, since=since, until=until)
-    return found and CountedEnergy(kilojoules=found.kilojoules, first_at=found.first_at, last_at=found.last_at)
+    if found is None:
+        return None
+    return CountedEnergy(kilojoules=found.kilojoules, first_at=found.first_at, last_at=found.last_at)
 
 
 @service

@@ -17,10 +17,11 @@ def _readings_of_sessions(
     event: health.HealthMetricRecorded,
 ) -> tuple[list[health_services.Reading], sampling.Counts]:
     """The batch's readings, fetched only if the athlete had a live session at the time; and late counts of energy."""
-    when = {"user_id": event.user_id, "first_at": event.first_at, "last_at": event.last_at}
-    if not sampling.has_session_between(**when):
+    user_id, first_at, last_at = event.user_id, event.first_at, event.last_at
+    if not sampling.has_session_between(user_id=user_id, first_at=first_at, last_at=last_at):
         return [], {}
-    counts = sampling.counts_between(**when) if "counted_energy" in event.streams else {}
+    has_counted = "counted_energy" in event.streams
+    counts = sampling.counts_between(user_id=user_id, first_at=first_at, last_at=last_at) if has_counted else {}
     return health_services.get_batch(batch_id=event.batch_id), counts
 
 

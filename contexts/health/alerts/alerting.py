@@ -91,7 +91,7 @@ def _follow(
     since: datetime,
     until: datetime,
     at: datetime,
-    dissolved: Reason = Reason.SUPERSEDED,
+    dissolved: str = Reason.SUPERSEDED,
 ) -> None:
     series = SeriesOf(user_id, rule.stream)
     since, until = since - series.reach, until + series.reach
@@ -114,7 +114,7 @@ def _rows_near(user_id: UUID, rule: Rule, *, start: datetime, end: datetime) -> 
 
 
 def _agree(
-    user_id: UUID, rule: Rule, rows: list[Alert], found: list[Episode], *, at: datetime, dissolved: Reason
+    user_id: UUID, rule: Rule, rows: list[Alert], found: list[Episode], *, at: datetime, dissolved: str
 ) -> None:
     """Make the rows say what was found; what ends is written before what begins."""
     free, pairs = rows[:], []

@@ -86,10 +86,10 @@ Counts = dict[UUID, health.CountedEnergy | None]
 
 def counts_between(*, user_id: UUID, first_at: datetime, last_at: datetime) -> Counts:
     """What machines have counted of completed sessions that overlap that time. Asks health."""
-    ended = _sessions_between(user_id, first_at, last_at).exclude(ended_at=None).order_by("id")
     return {
-        session_id: completing.counted_of(user_id=user_id, since=since, until=until)
-        for session_id, since, until in ended.values_list("id", "started_at", "ended_at")
+        session.pk: completing.counted_of(user_id=user_id, since=session.started_at, until=session.ended_at)
+        for session in _sessions_between(user_id, first_at, last_at).order_by("id")
+        if session.ended_at is not None
     }
 
 
