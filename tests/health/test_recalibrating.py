@@ -63,6 +63,36 @@ def test_he5_a_calibration_opens_once_what_would_have_been(worn, deliver, announ
     assert broken() == {}
 
 
+def test_he5_what_was_over_before_the_last_day_stays_as_it_was_told(worn, deliver, announced):
+    """Nothing clear lies between: only silence has ended what was measured then."""
+    told, old, lately = begin(60 * 45), begin(60 * 40), begin(120)
+    worn.send(spo2(88, 88, 88, since=told, step_s=60))
+    deliver()
+    for start in (old, lately):
+        worn.send(spo2(90.5, 90.5, 90.5, since=start, step_s=60))
+    deliver()
+    assert alerts() == [("closed", "silence", told)]
+    for true, expected in ((80, [("closed", "silence", lately)]), (93, [("closed", "recalibrated", lately)])):
+        calibrate(worn, [(88, 95), (90.5, true)], told - timedelta(hours=1), "oxygen_saturation")
+        deliver()
+        assert alerts() == [("closed", "silence", told), *expected]
+    assert len(announced(events.MedicalAlertTriggered)) == 2
+
+
+def test_he5_what_a_calibration_joins_to_an_episode_of_before_is_no_second_one(worn, deliver, announced):
+    """The episode ended just over a day ago; what followed within its cool-down turns out to be of it."""
+    before = begin(60 * 24 + 5)
+    worn.send(spo2(88, 88, 88, 99, since=before, step_s=60))
+    worn.send(spo2(93, 93, 93, 99, since=before + timedelta(minutes=8), step_s=60))
+    deliver()
+    calibrate(worn, [(88, 88), (93, 88.5), (99, 99)], before - timedelta(hours=1), "oxygen_saturation")
+    deliver()
+    (row,) = Alert.objects.all()
+    assert (row.began_at, row.last_at, row.reason) == (before, before + timedelta(minutes=10), "cleared")
+    assert len(announced(events.MedicalAlertTriggered)) == 1
+    assert broken() == {}
+
+
 def test_he5_a_calibration_of_another_metric_or_of_later_changes_nothing(worn, deliver, announced):
     since = begin(5)
     worn.send(spo2(88, 87, 86, since=since))

@@ -50,11 +50,12 @@ def evaluate_anew(*, user_id: UUID, watched: Sequence[Rule], valid_from: datetim
     """Bring a person's alerts up to date with a calibration that is good from then on.
 
     Of the last `rules.CALIBRATED_ANEW`, and each alert that is not closed as far as it reaches. What is dissolved by
-    it is closed as recalibrated; what is found for the first time is announced, once, as of late readings.
+    it is closed as recalibrated; what is found for the first time is announced, once, as of late readings. What was
+    over before stays as it was told.
     """
     since = max(valid_from, at - rules.CALIBRATED_ANEW)
     for rule in watched if since <= at else ():
-        _follow(user_id, rule, since=since, until=rules.latest(at=at), at=at, dissolved=Reason.RECALIBRATED)
+        _follow(user_id, rule, since=since, until=rules.latest(at=at), at=at, recalibrated=since)
 
 
 def close_silent(*, user_id: UUID, watched: Sequence[Rule], at: datetime) -> None:
@@ -91,8 +92,9 @@ def _follow(
     since: datetime,
     until: datetime,
     at: datetime,
-    dissolved: str = Reason.SUPERSEDED,
+    recalibrated: datetime | None = None,
 ) -> None:
+    """`recalibrated`: a calibration is the reason, and what was over by then is none of its business."""
     series = SeriesOf(user_id, rule.stream)
     since, until = since - series.reach, until + series.reach
     clear = {"shown__gte" if rule.side == "low" else "shown__lt": rule.clear}
@@ -102,7 +104,18 @@ def _follow(
     start = min([start, *(row.began_at for row in rows)])
     end = max([end, *(row.ended_at or row.last_at for row in rows)])
     found = episodes(*series.between(start, end), rule)
+    dissolved = Reason.SUPERSEDED
+    if recalibrated is not None:
+        dissolved = Reason.RECALIBRATED
+        rows, found = _since(recalibrated, rows, found)
     _agree(user_id, rule, rows, found, at=at, dissolved=dissolved)
+
+
+def _since(time: datetime, rows: list[Alert], found: list[Episode]) -> tuple[list[Alert], list[Episode]]:
+    """Without what was over by then: rows that are closed, and episodes that are no row's or only such a one's."""
+    going_on = [row for row in rows if row.state != State.CLOSED or row.last_at >= time]
+    later = [one for one in found if instant(one.last) >= time or any(_overlap(row, one) for row in going_on)]
+    return [row for row in rows if row in going_on or any(_overlap(row, one) for one in later)], later
 
 
 def _rows_near(user_id: UUID, rule: Rule, *, start: datetime, end: datetime) -> list[Alert]:
