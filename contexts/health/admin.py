@@ -12,6 +12,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.db.models import Case, QuerySet, When
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils.html import format_html
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
@@ -247,7 +248,10 @@ class NormForm(forms.ModelForm):
 
 @admin.register(NormVersion)
 class NormVersionAdmin(LookOnlyAdmin):
-    """Norms as medical reviewers have published them, over those of the code. `?key=` begins with that one."""
+    """Norms as medical reviewers have published them, over those of the code. `?key=` begins with that one.
+
+    Above the list stand the norms of the code whose sources somebody is to look at.
+    """
 
     list_display = ("key", "version", "note", "made_at", "made_by")
     search_fields = ("key",)
@@ -258,6 +262,14 @@ class NormVersionAdmin(LookOnlyAdmin):
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """For medical reviewers."""
         return bool(request.user.has_perm("health.add_normversion"))
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """What needs a review is told to whoever can settle it by a further version."""
+        if self.has_add_permission(request):
+            for key, why in reviewing.waiting_for_review().items():
+                told = format_html('needs_review: <a href="add/?key={}">{}</a>. {}', key, key, why)
+                self.message_user(request, told, messages.WARNING)
+        return super().changelist_view(request, extra_context)
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """A new version begins as the one in force."""

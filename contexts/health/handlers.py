@@ -55,6 +55,16 @@ def watch_readings(event: events.HealthMetricRecorded | events.HealthMetricWithd
     )
 
 
+def _watched_anew(event: events.DeviceCalibrated) -> list[Rule]:
+    return watching.rules_for(user_id=event.user_id, streams=[event.measured])
+
+
+@on(events.DeviceCalibrated, asks=_watched_anew, isolation="read committed")
+def watch_calibrated_readings(event: events.DeviceCalibrated, watched: list[Rule]) -> None:
+    """A device's readings are to be read anew: alerts of the last day follow them (HE-1, HE-5)."""
+    alerting.evaluate_anew(user_id=event.user_id, watched=watched, valid_from=event.valid_from, at=now())
+
+
 def _name_of(event: events.MedicalAlertEscalated) -> str | None:
     person = identity_services.get_member(user_id=event.user_id)
     return person.display_name if person else None

@@ -1,6 +1,7 @@
 """What must always hold in health's database, as queries that find what breaks it."""
 
 from contexts.health import rules
+from contexts.health.models import Alert
 from contexts.health.models.accesses import MFA_WAS_RECENT
 from contexts.health.rules import PLAUSIBLE
 from kernel.access import CONNECTION_LASTS
@@ -95,28 +96,34 @@ def entries_have_their_readings() -> str:
 
 @invariant("health", "HE-2b", "A phone's sample has its readings, and one that was taken back has none")
 def samples_have_their_readings() -> str:
-    """Found as a deletion would find them."""
+    """Found as a deletion would find them; where there is a cold file of that time, they may be there."""
     return """
         SELECT sample.device_number, sample_id FROM health_phonesample AS sample
+        JOIN health_device ON number = sample.device_number
         CROSS JOIN LATERAL (
             SELECT count(*) AS stored FROM health_reading AS reading
             WHERE reading.device_number = sample.device_number AND reading.sequence = sample.sequence
               AND reading.stream IN (SELECT jsonb_array_elements_text(sample.streams)::smallint)
               AND reading.time BETWEEN sample.first_at AND sample.last_at
         ) AS found
-        WHERE (stored = 0) = (withdrawn_at IS NULL)
+        WHERE CASE WHEN withdrawn_at IS NOT NULL THEN stored > 0 ELSE stored = 0 AND NOT EXISTS (
+            SELECT FROM health_coldfile AS file
+            WHERE file.user_id = health_device.user_id AND kind = 'readings' AND state = 'current'
+              AND file.first_at <= sample.last_at AND file.last_at >= sample.first_at
+        ) END
     """
 
 
 @invariant("health", "H5", "An episode is one alert: no two of a rule and person share an instant")
 def alerts_do_not_overlap() -> str:
-    """Those that later readings have dissolved, or whose rule has changed, do not count."""
-    return """
+    """Those that later readings or a calibration have dissolved, or whose rule has changed, do not count."""
+    over = ", ".join(f"'{reason}'" for reason in (*Alert.DISSOLVED, Alert.Reason.RULE_GONE.value))
+    return f"""
         SELECT one.alert_id, other.alert_id AS other_id
         FROM health_alert AS one JOIN health_alert AS other
           ON other.user_id = one.user_id AND other.rule = one.rule AND other.rule_version = one.rule_version
          AND other.alert_id > one.alert_id AND other.began_at <= one.last_at AND one.began_at <= other.last_at
-        WHERE one.reason NOT IN ('superseded', 'rule_gone') AND other.reason NOT IN ('superseded', 'rule_gone')
+        WHERE one.reason NOT IN ({over}) AND other.reason NOT IN ({over})
     """
 
 

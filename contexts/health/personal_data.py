@@ -18,6 +18,7 @@ from contexts.health.models import (
     Calibration,
     Certification,
     ColdFile,
+    ColdWithdrawal,
     Connection,
     DataImport,
     DataKey,
@@ -66,6 +67,7 @@ DATA: Data = {
     PhoneSample: Owned(by=_of_own_devices),
     ImportedFile: Owned(by="source__user_id"),
     DataImport: Owned(by="user_id"),
+    ColdWithdrawal: Owned(by="user_id"),
     ColdFile: Owned(
         by="user_id",
         erase=Through(tending.erase_files),

@@ -178,6 +178,9 @@ class DeviceKind(StrEnum):
     OTHER = "other"
 
 
+MACHINES = (DeviceKind.TREADMILL, DeviceKind.BIKE_TRAINER, DeviceKind.ROWING_MACHINE)
+"""What counts the energy of whoever is on it."""
+
 CALIBRATED_EVERY: dict[str, timedelta] = {
     DeviceKind.SCALE: timedelta(days=365),
     DeviceKind.BODY_COMPOSITION_SCALE: timedelta(days=365),
@@ -209,6 +212,9 @@ LATEST_WITHIN = timedelta(days=30)
 
 NEWS_FOR = timedelta(hours=48)
 """How old a reading may be when it arrives to raise an alert; what is older is history."""
+
+CALIBRATED_ANEW = timedelta(hours=24)
+"""How far back alerts are looked at anew when a device has a new calibration; those that are open, however old."""
 
 ALERTS = "alerts"
 """What an access row says was looked at."""

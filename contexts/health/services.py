@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from contexts.health.looking import measurements
+from contexts.health.looking import counting, measurements
 from contexts.health.rules import Stream
 from kernel.services import service
 
@@ -19,6 +19,15 @@ class Reading:
     sequence: int
     device: int = 0
     """Tells one device from another; no more than that."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CountedEnergy:
+    """Kilojoules that a fitness machine has counted, from the first to the last thing it said of them."""
+
+    kilojoules: float
+    first_at: datetime
+    last_at: datetime
 
 
 @service
@@ -37,6 +46,15 @@ def get_readings(
         )
         for row in found
     ]
+
+
+@service
+def get_counted_energy(*, user_id: UUID, since: datetime, until: datetime) -> CountedEnergy | None:
+    """What the machine that has counted most has counted of a person from `since` to before `until`, if one has."""
+    found = counting.energy_counted(user_id=user_id, since=since, until=until)
+    if found is None:
+        return None
+    return CountedEnergy(kilojoules=found.kilojoules, first_at=found.first_at, last_at=found.last_at)
 
 
 @service

@@ -13,18 +13,28 @@ from kernel.bus import on, publish
 from kernel.databases import run_after_commit
 
 
-def _readings_of_sessions(event: health.HealthMetricRecorded) -> list[health_services.Reading]:
-    """The batch's readings, fetched only if the athlete had a live session at the time."""
-    if not sampling.has_session_between(user_id=event.user_id, first_at=event.first_at, last_at=event.last_at):
-        return []
-    return health_services.get_batch(batch_id=event.batch_id)
+def _readings_of_sessions(
+    event: health.HealthMetricRecorded,
+) -> tuple[list[health_services.Reading], sampling.Counts]:
+    """The batch's readings, fetched only if the athlete had a live session at the time; and late counts of energy."""
+    user_id, first_at, last_at = event.user_id, event.first_at, event.last_at
+    if not sampling.has_session_between(user_id=user_id, first_at=first_at, last_at=last_at):
+        return [], {}
+    has_counted = "counted_energy" in event.streams
+    counts = sampling.counts_between(user_id=user_id, first_at=first_at, last_at=last_at) if has_counted else {}
+    return health_services.get_batch(batch_id=event.batch_id), counts
 
 
 @on(health.HealthMetricRecorded, asks=_readings_of_sessions)
-def take_readings_into_sessions(event: health.HealthMetricRecorded, readings: list[health_services.Reading]) -> None:
+def take_readings_into_sessions(
+    event: health.HealthMetricRecorded, found: tuple[list[health_services.Reading], sampling.Counts]
+) -> None:
     """Readings of the athlete's devices become samples of the session they fall into."""
+    readings, counts = found
     if readings:
         sampling.take_readings(by=event.user_id, readings=readings, at=event.occurred_at)
+    if counts:
+        sampling.take_counts(by=event.user_id, counts=counts, at=event.occurred_at)
 
 
 @on(events.WorkoutCompleted)

@@ -321,6 +321,27 @@ def test_he5_an_own_bound_stands_for_the_norms_until_it_is_removed(strap, regist
     assert "oxygen_saturation@1" in norms
 
 
+def test_he5_what_a_better_source_has_counted_takes_an_alert_back(strap, announced):
+    """Nine minutes after the phone's steps were too many the watch says what they were: its word hides theirs."""
+    watch, since = strap(kind="watch"), begin(60)
+    phone = strap(watch.owner, kind="phone")
+    form = {"metric": "steps", "side": "high", "bound": 500, "hysteresis": 0, "lasts_s": 0, "cool_down_s": 0}
+    assert watch.owner.api.post(RULES, form).status_code == 201
+
+    def count(by: Any, value: int, *, minute: int) -> None:
+        by.send([reading(since + timedelta(minutes=minute), value, stream="steps")])
+        follow(announced(HealthMetricRecorded)[-1])
+
+    count(phone, 600, minute=0)
+    count(phone, 100, minute=5)
+    assert [row[0] for row in rows()] == ["closed"]
+    count(watch, 90, minute=9)
+    assert rows() == []
+    count(phone, 700, minute=10)  # hidden when it comes
+    assert Alert.objects.get().reason == "superseded"
+    assert len(announced(MedicalAlertTriggered)) == 1
+
+
 def test_he5_an_entry_taken_back_takes_its_alert_back(register, announced):
     person = register()
     agree(person)

@@ -3,6 +3,7 @@
 import json
 import re
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -12,7 +13,9 @@ from contexts.health.catalogue import BY_NAME
 from contexts.health.judging import reviewing
 from contexts.health.judging.norm_data import NORMS
 from contexts.health.judging.norms import Band, Norm, Watch, norm_for
+from contexts.health.looking import measurements
 from contexts.health.models import Access, NormVersion
+from contexts.health.rules import Stream
 from tests.conftest import agree
 from tests.health.conftest import COMMITTED, HEALTH, reading, step_up
 
@@ -180,6 +183,20 @@ def test_he4_a_medical_reviewer_publishes_a_version_and_verdicts_name_it(staff_c
     assert "oxygen_saturation" not in {item["metric"] for item in listed}
 
 
+@pytest.mark.django_db(databases="__all__", transaction=True)
+def test_he4_norms_of_doubtful_source_are_shown_to_medical_reviewers_until_one_settles_them(staff_client):
+    reviewer, page = staff_client("medical_reviewer"), f"/{settings.ADMIN_PATH}health/normversion/"
+    assert {norm.key for norm in NORMS} >= set(reviewing.NEEDS_REVIEW)
+    shown = reviewer.get(page).content.decode()
+    assert all(f"add/?key={key}" in shown for key in reviewing.NEEDS_REVIEW)
+    assert "add/?key=haemoglobin_a1c" not in shown
+    looked_at = reviewing.document_of("hrv_rmssd.adult")
+    reviewer.post(f"{page}add/", {"document": json.dumps(looked_at), "note": "the source holds"})
+    later = reviewer.get(page).content.decode()
+    assert "add/?key=hrv_rmssd.adult" not in later
+    assert "add/?key=body_mass_index.adult" in later
+
+
 @COMMITTED
 def test_he4_a_version_of_a_norm_is_never_rewritten(register):
     reviewing.publish_norm(
@@ -187,3 +204,29 @@ def test_he4_a_version_of_a_norm_is_never_rewritten(register):
     )
     with pytest.raises(DatabaseError, match="never rewritten"), connections["health"].cursor() as cursor:
         cursor.execute("UPDATE health_normversion SET note = 'x'")
+
+
+def test_he3_what_two_sources_have_both_counted_is_judged_once(strap):
+    """A phone and a watch count the same steps: the watch's are judged, and the other way round once she says so."""
+    watch = strap(kind="watch")
+    phone, api = strap(watch.owner, kind="phone"), step_up(watch.owner)
+    since = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=3)
+
+    def steps(of: int, *, at_s: int = 0) -> list[dict[str, Any]]:
+        return [reading(since + timedelta(seconds=300 * n + at_s), of, stream="steps") for n in range(20)]
+
+    assert watch.send(steps(400)).json()["accepted"] == phone.send(steps(390, at_s=30)).json()["accepted"] == 20
+    span = {"from": since.isoformat(), "to": datetime.now(UTC).isoformat()}
+
+    def judged() -> tuple[int, list[str], float]:
+        told = api.get(f"{HEALTH}/metrics/steps/anomalies", data=span).json()
+        latest = measurements.latest_of(
+            user_id=watch.owner.user_id, stream=Stream.steps, since=since, until=datetime.now(UTC)
+        )
+        assert latest is not None
+        return told["readings"], [item["rule"] for item in told["items"]], latest.value
+
+    assert judged() == (20, ["flat_line@1"], 400)
+    order = {"kind": "activity", "device_ids": [str(phone.device_id)]}
+    assert api.request("put", f"{HEALTH}/integrations/source-orders", order).status_code == 200
+    assert judged() == (20, ["flat_line@1"], 390)

@@ -45,10 +45,10 @@ class Strap:
         return answer.json()
 
 
-def wear(person: Person) -> Strap:
-    """Connect a strap for this person, who agrees to it."""
+def wear(person: Person, kind: str = "chest_strap") -> Strap:
+    """Connect a strap, or another device, for this person, who agrees to it."""
     agree(person)
-    answer = person.api.post("/api/v1/health/devices", {"name": "Strap", "kind": "chest_strap"})
+    answer = person.api.post("/api/v1/health/devices", {"name": "Strap", "kind": kind})
     assert answer.status_code == 201, answer.content
     made = answer.json()
     padded = made["secret"] + "=" * (-len(made["secret"]) % 4)

@@ -177,6 +177,44 @@ class TestMachinesAndSensors:
         assert {kind: each["values"] for kind, each in streams_of(person, session).items()} == told
         assert done["distance_m"] == pytest.approx(9), "a counter that did not begin at zero"
 
+    def test_wo1_a_machines_own_total_is_the_energy_of_the_session(self, register, deliver):
+        """Counted on from where it began, and from zero once; what came after the end counts too, once."""
+        person = register(body_mass_kg=75)
+        trainer, session = wear(person, kind="bike_trainer"), start(person, sport="cycling")
+        begin = moment(session["started_at"]) - timedelta(minutes=10)
+        lengthen(session, begin=begin)
+        trainer.send(beats_from(begin, [900, 1_000, *range(0, 219, 2)], every_s=5), stream="counted_energy")
+        deliver()
+        done = move(person, session, "complete")
+        kcal = pytest.approx((100 + 218) / 4.184, abs=0.1)
+        assert (done["energy_kcal"], done["methods"]["energy_kcal"]["algorithm"]) == (kcal, "device")
+        exported = person.api.get(f"{SESSIONS}/{session['id']}/export", data={"format": "json"}).json()
+        assert exported["said"]["energy_kcal"] == kcal
+        for _ in range(2):
+            trainer.send([(begin + timedelta(seconds=570), 228)], stream="counted_energy")
+            deliver()
+        late = details_of(person, session)
+        assert (late["energy_kcal"], late["revision"]) == (pytest.approx((100 + 228) / 4.184, abs=0.1), 1)
+
+    @pytest.mark.parametrize(
+        ("kind", "heard_s", "values"),
+        [
+            ("power_meter", 600, [0, 400]),  # work at the pedals
+            ("treadmill", 300, [0, 400]),  # it says nothing of the other half
+            ("treadmill", 600, [0, 0]),
+            ("treadmill", 600, [50, 9, 51, 10, 52, 11, 53, 12]),  # two counters in one
+        ],
+    )
+    def test_wo1_what_is_no_total_of_the_session_is_not_taken_for_one(self, register, deliver, kind, heard_s, values):
+        person = register(body_mass_kg=75)
+        worn, session = wear(person, kind=kind), start(person, sport="cycling")
+        begin = moment(session["started_at"]) - timedelta(minutes=10)
+        lengthen(session, begin=begin)
+        worn.send(beats_from(begin, values, every_s=(heard_s - 1) / (len(values) - 1)), stream="counted_energy")
+        deliver()
+        done = move(person, session, "complete")
+        assert done["methods"]["energy_kcal"]["algorithm"] == "met-compendium-2011@1"
+
     def test_wo1_a_sensor_counts_one_leg_and_a_session_steps(self, register, deliver):
         person = register()
         pod, session = wear(person), start(person, sport="running")

@@ -4,7 +4,8 @@ Whatever the order in which readings come, the rows end up the same. What new re
 the database: from the last clear reading before them to the first one after them, and all of each known episode
 within a cool-down of that. Which episodes are there is a pure function of those readings (`episodes.py`); the rows
 are made to agree. A row keeps its identity while its episode's bounds move; what later readings have joined to
-another or dissolved is closed as superseded, and taken up again, unannounced, should its episode come back.
+another or dissolved is closed as superseded, and taken up again, unannounced, should its episode come back. In the
+same way they follow a new calibration, which changes what is to be read of the last day's readings.
 
 One advisory lock for a person: their readings are gone through by one transaction at a time. A unique index on what
 is not closed stands behind it.
@@ -44,6 +45,19 @@ def evaluate(*, user_id: UUID, watched: Sequence[Rule], first_at: datetime, last
         _follow(user_id, rule, since=since, until=last_at, at=at)
 
 
+@unit_of_work("health", gate="user_id", isolation="read committed")
+def evaluate_anew(*, user_id: UUID, watched: Sequence[Rule], valid_from: datetime, at: datetime) -> None:
+    """Bring a person's alerts up to date with a calibration that is good from then on.
+
+    Of the last `rules.CALIBRATED_ANEW`, and each alert that is not closed as far as it reaches. What is dissolved by
+    it is closed as recalibrated; what is found for the first time is announced, once, as of late readings. What was
+    over before stays as it was told.
+    """
+    since = max(valid_from, at - rules.CALIBRATED_ANEW)
+    for rule in watched if since <= at else ():
+        _follow(user_id, rule, since=since, until=rules.latest(at=at), at=at, recalibrated=since)
+
+
 def close_silent(*, user_id: UUID, watched: Sequence[Rule], at: datetime) -> None:
     """Look again at a person's alerts that are not closed: time has passed, and rules may be gone."""
     _close_silent(user_id=user_id, watched={rule.key: rule for rule in watched}, at=at)
@@ -71,8 +85,18 @@ def unclosed(user_id: UUID) -> QuerySet[Alert]:
     return Alert.objects.filter(user_id=user_id).exclude(state=State.CLOSED)
 
 
-def _follow(user_id: UUID, rule: Rule, *, since: datetime, until: datetime, at: datetime) -> None:
+def _follow(
+    user_id: UUID,
+    rule: Rule,
+    *,
+    since: datetime,
+    until: datetime,
+    at: datetime,
+    recalibrated: datetime | None = None,
+) -> None:
+    """`recalibrated`: a calibration is the reason, and what was over by then is none of its business."""
     series = SeriesOf(user_id, rule.stream)
+    since, until = since - series.reach, until + series.reach
     clear = {"shown__gte" if rule.side == "low" else "shown__lt": rule.clear}
     start = series.last_time(since - rules.NEWS_FOR, since, **clear) or since - rules.NEWS_FOR
     end = series.first_time(until, until + rules.NEWS_FOR, **clear) or until + rules.NEWS_FOR
@@ -80,7 +104,18 @@ def _follow(user_id: UUID, rule: Rule, *, since: datetime, until: datetime, at: 
     start = min([start, *(row.began_at for row in rows)])
     end = max([end, *(row.ended_at or row.last_at for row in rows)])
     found = episodes(*series.between(start, end), rule)
-    _agree(user_id, rule, rows, found, at=at)
+    dissolved = Reason.SUPERSEDED
+    if recalibrated is not None:
+        dissolved = Reason.RECALIBRATED
+        rows, found = _since(recalibrated, rows, found)
+    _agree(user_id, rule, rows, found, at=at, dissolved=dissolved)
+
+
+def _since(time: datetime, rows: list[Alert], found: list[Episode]) -> tuple[list[Alert], list[Episode]]:
+    """Without what was over by then: rows that are closed, and episodes that are no row's or only such a one's."""
+    going_on = [row for row in rows if row.state != State.CLOSED or row.last_at >= time]
+    later = [one for one in found if instant(one.last) >= time or any(_overlap(row, one) for row in going_on)]
+    return [row for row in rows if row in going_on or any(_overlap(row, one) for one in later)], later
 
 
 def _rows_near(user_id: UUID, rule: Rule, *, start: datetime, end: datetime) -> list[Alert]:
@@ -91,18 +126,20 @@ def _rows_near(user_id: UUID, rule: Rule, *, start: datetime, end: datetime) -> 
     return list(rows.filter(touched).order_by("began_at", "triggered_at"))
 
 
-def _agree(user_id: UUID, rule: Rule, rows: list[Alert], found: list[Episode], *, at: datetime) -> None:
+def _agree(
+    user_id: UUID, rule: Rule, rows: list[Alert], found: list[Episode], *, at: datetime, dissolved: str
+) -> None:
     """Make the rows say what was found; what ends is written before what begins."""
     free, pairs = rows[:], []
     for episode in found:
         same = [row for row in free if _overlap(row, episode)]
-        row = min(same, key=lambda row: row.reason == Reason.SUPERSEDED, default=None)
+        row = min(same, key=lambda row: row.reason in Alert.DISSOLVED, default=None)
         if row is not None:
             free.remove(row)
         pairs.append((row, episode))
     for row in free:
-        if row.reason != Reason.SUPERSEDED:
-            _close(row, Reason.SUPERSEDED, at=at)
+        if row.reason not in Alert.DISSOLVED:
+            _close(row, dissolved, at=at)
     for row, episode in pairs:
         _write(row, user_id, rule, episode, at=at)
 

@@ -12,8 +12,10 @@ from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from django.db.models import QuerySet
 
 from contexts.health import sealing
+from contexts.health.archive import withdrawals
 from contexts.health.models.cold import ColdFile, DataKey
 from kernel.databases import unit_of_work
 from kernel.errors import Refused
@@ -119,8 +121,22 @@ def destroy_key(user_id: UUID) -> None:
 
 def current_files(user_id: UUID, *, since: datetime, until: datetime) -> list[ColdFile]:
     """A person's files in which there are readings from `since` to before `until`, by time."""
-    found = ColdFile.objects.filter(user_id=user_id, kind=ColdFile.Kind.READINGS, state=ColdFile.State.CURRENT)
-    return list(found.filter(first_at__lt=until, last_at__gte=since).order_by("first_at"))
+    return _knowing(_all_current(user_id).filter(first_at__lt=until, last_at__gte=since))
+
+
+def files_of(user_id: UUID) -> list[ColdFile]:
+    """All of a person's files of readings, by time."""
+    return _knowing(_all_current(user_id))
+
+
+def _all_current(user_id: UUID) -> QuerySet[ColdFile]:
+    return ColdFile.objects.filter(user_id=user_id, kind=ColdFile.Kind.READINGS, state=ColdFile.State.CURRENT)
+
+
+def _knowing(found: QuerySet[ColdFile]) -> list[ColdFile]:
+    files = list(found.order_by("first_at"))
+    withdrawals.attach(files)
+    return files
 
 
 def supersede(file: ColdFile, *, at: datetime) -> None:

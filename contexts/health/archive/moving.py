@@ -5,14 +5,14 @@ read back, and then one transaction deletes these rows and writes the file into 
 what it deletes is what was copied, row by row; readings that came meanwhile are not seen by it and stay. A file
 without its manifest row is an orphan, which `tending` removes.
 
-Readings that come late for a month already moved stay in the table until the next run, which writes the month anew.
+Readings that come late for a month already moved stay in the table until the next run, which writes the month anew;
+so it does without what was withdrawn of it (`withdrawals.py`). A month of which nothing is left has no file.
 A person's own entries stay where they can be changed.
 """
 
 import logging
 import math
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
@@ -21,11 +21,12 @@ from uuid import UUID
 from django.db import connections
 
 from contexts.health import rules
-from contexts.health.archive import keeping, sheets, table
+from contexts.health.archive import keeping, sheets, table, withdrawals
 from contexts.health.archive.sheets import Sheet
+from contexts.health.archive.withdrawals import Gone
 from contexts.health.columns import instant
 from contexts.health.models import Device, Reading
-from contexts.health.models.cold import ColdFile
+from contexts.health.models.cold import ColdFile, ColdWithdrawal
 from contexts.health.rows import Rows, empty, joined, united
 from kernel.databases import alias_of, try_gate, unit_of_work
 from kernel.models import uuid7
@@ -46,6 +47,8 @@ class Copy:
 
     before: ColdFile | None
     taken: table.Print
+    withdrawn: list[ColdWithdrawal]
+    gone: list[Gone] = field(default_factory=list)
     content: bytes = b""
     rows: int = 0
     streams: list[int] = field(default_factory=list)
@@ -64,15 +67,16 @@ class Copy:
 
 
 def move_old(*, at: datetime, months: int, within_s: float = math.inf) -> int:
-    """Move every month that ended so many months ago or earlier; returns how many readings went. 0 months: none."""
-    if not months:
-        return 0
-    before = rules.cold_before(at=at, months=max(months, rules.COLD_AFTER_AT_LEAST))
+    """Move every month that ended so many months ago or earlier; returns how many readings went.
+
+    0 months: none but those that are cold already and of which something was withdrawn.
+    """
+    before = rules.cold_before(at=at, months=max(months, rules.COLD_AFTER_AT_LEAST)) if months else None
     return move_due(before=before, at=at, within_s=within_s)
 
 
-def move_due(*, before: datetime, at: datetime, within_s: float = math.inf) -> int:
-    """Move every month that ended by then and has readings in the table. What fails is tried again next time.
+def move_due(*, before: datetime | None, at: datetime, within_s: float = math.inf) -> int:
+    """Move every month that is due (see `due`). What fails is tried again next time.
 
     Once so many seconds are over no other month is begun.
     """
@@ -88,18 +92,23 @@ def move_due(*, before: datetime, at: datetime, within_s: float = math.inf) -> i
 
 
 _DUE = """
-    SELECT DISTINCT user_id, month
+    SELECT user_id, month
     FROM health_batch JOIN health_device ON number = device_number
     CROSS JOIN LATERAL generate_series(
         date_trunc('month', first_at AT TIME ZONE 'UTC'), last_at AT TIME ZONE 'UTC', interval '1 month'
     ) AS month
-    WHERE cold < count AND first_at < %s AND kind <> %s AND month < %s AT TIME ZONE 'UTC'
+    WHERE cold < count AND first_at < %s AND kind <> %s AND month < %s::timestamptz AT TIME ZONE 'UTC'
+    UNION
+    SELECT user_id, month::timestamp FROM health_coldwithdrawal
     ORDER BY month, user_id
 """
 
 
-def due(*, before: datetime) -> list[tuple[UUID, datetime]]:
-    """Whose months before then have batches that are not cold altogether; the oldest first."""
+def due(*, before: datetime | None) -> list[tuple[UUID, datetime]]:
+    """Whose months before then have batches that are not cold altogether, or cold readings that were withdrawn.
+
+    The oldest first; without a time only the latter.
+    """
     with connections[alias_of("health")].cursor() as cursor:
         cursor.execute(_DUE, [before, rules.OWN_SOURCE, before])
         return [(user_id, month.replace(tzinfo=UTC)) for user_id, month in cursor.fetchall()]
@@ -123,26 +132,36 @@ def _move(user_id: UUID, month: datetime, *, at: datetime) -> int:
     span = table.Span(
         devices=_devices_of(user_id), since=month, until=rules.month_after(month), streams=table.ALL_STREAMS
     )
-    if not Reading.objects.filter(
-        device_number__in=span.devices, stream__in=span.streams, time__gte=span.since, time__lt=span.until
-    ).exists():
+    if not (_has_readings(span) or withdrawals.of_month(user_id, month.date())):
         return 0
     before = _current(user_id, month)
     held = keeping.opened(before) if before else None
-    copy = _copied(span=span, before=before, held=held)
-    if not copy.taken:
+    copy = _copied(user_id=user_id, span=span, before=before, held=held)
+    if not (copy.taken or copy.withdrawn):
         return 0
+    file = _stored(copy, user_id=user_id, month=month, at=at) if copy.rows else None
+    try:
+        _replace(user_id=user_id, span=span, copy=copy, file=file, at=at)
+    except Meanwhile:
+        if file is not None:
+            store().delete(file.object_key)
+        raise
+    return sum(count for count, _ in copy.taken.values())
+
+
+def _has_readings(span: table.Span) -> bool:
+    return Reading.objects.filter(
+        device_number__in=span.devices, stream__in=span.streams, time__gte=span.since, time__lt=span.until
+    ).exists()
+
+
+def _stored(copy: Copy, *, user_id: UUID, month: datetime, at: datetime) -> ColdFile:
+    """The new file is in the store and comes back; its row is not written yet."""
     if sheets.count(copy.content) != copy.rows:
         raise keeping.Damaged("the file does not hold what was written")
     key = f"{keeping.folder_of(user_id)}readings/{month:%Y-%m}-{uuid7()}.parquet"
     size, digest = keeping.keep(copy.content, key=key, cipher=keeping.cipher_of_new(user_id, at=at))
-    file = _file_of(copy, user_id=user_id, month=month, key=key, size=size, digest=digest, at=at)
-    try:
-        _replace(span=span, copy=copy, file=file)
-    except Meanwhile:
-        store().delete(key)
-        raise
-    return sum(count for count, _ in copy.taken.values())
+    return _file_of(copy, user_id=user_id, month=month, key=key, size=size, digest=digest, at=at)
 
 
 def _devices_of(user_id: UUID) -> list[int]:
@@ -158,26 +177,29 @@ def _current(user_id: UUID, month: datetime) -> ColdFile | None:
 
 
 @unit_of_work("health", isolation="repeatable read")
-def _copied(*, span: table.Span, before: ColdFile | None, held: bytes | None) -> Copy:
+def _copied(*, user_id: UUID, span: table.Span, before: ColdFile | None, held: bytes | None) -> Copy:
     """All of it in one snapshot, one stream in memory at a time."""
-    copy, sheet = Copy(before, table.print_of(span)), Sheet()
-    if not copy.taken:
-        return copy
-    for stream in sorted({*copy.taken, *(before.streams if before else ())}):
-        rows = _together(_held(held, stream), table.copied(span.of(stream)) if stream in copy.taken else None)
-        sheet.add(rows)
-        copy.note(stream, rows)
-    copy.content = sheet.finished()
+    withdrawn = withdrawals.of_month(user_id, span.since.date())
+    copy, sheet, going = Copy(before, table.print_of(span), withdrawn), Sheet(), []
+    for stream in sorted({*copy.taken, *(before.streams if before else ())}) if copy.taken or withdrawn else ():
+        known = _held(held, stream)
+        is_gone = withdrawals.is_gone(known, withdrawn)
+        going.append(known[is_gone])
+        rows = _together(known[~is_gone], table.copied(span.of(stream)) if stream in copy.taken else None)
+        if len(rows):
+            sheet.add(rows)
+            copy.note(stream, rows)
+    copy.content, copy.gone = sheet.finished(), list(withdrawals.by_batch(joined(going)))
     return copy
 
 
-def _held(content: bytes | None, stream: int) -> Iterable[Rows]:
-    return sheets.read(content, streams=[stream]) if content is not None else ()
+def _held(content: bytes | None, stream: int) -> Rows:
+    return joined(sheets.read(content, streams=[stream]) if content is not None else ())
 
 
-def _together(held: Iterable[Rows], arrived: Rows | None) -> Rows:
+def _together(held: Rows, arrived: Rows | None) -> Rows:
     """What was cold first stays as it is: a reading that was sent again is the one that is there."""
-    return united(joined(held), empty() if arrived is None else arrived)
+    return united(held, empty() if arrived is None else arrived)
 
 
 def _file_of(
@@ -200,10 +222,12 @@ def _file_of(
 
 
 @unit_of_work("health", isolation="repeatable read")
-def _replace(*, span: table.Span, copy: Copy, file: ColdFile) -> None:
-    """The rows go and the file stands for them, in one transaction."""
-    if table.taken(span) != copy.taken or _current(file.user_id, span.since) != copy.before:
+def _replace(*, user_id: UUID, span: table.Span, copy: Copy, file: ColdFile | None, at: datetime) -> None:
+    """The rows go and the file stands for them, in one transaction; without what was withdrawn."""
+    if table.taken(span) != copy.taken or _current(user_id, span.since) != copy.before:
         raise Meanwhile
     if copy.before is not None:
-        keeping.supersede(copy.before, at=file.stored_at)
-    file.save(force_insert=True)
+        keeping.supersede(copy.before, at=at)
+    if file is not None:
+        file.save(force_insert=True)
+    withdrawals.carry_out(copy.withdrawn, copy.gone, at=at)

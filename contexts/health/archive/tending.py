@@ -7,7 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from contexts.health import rules
-from contexts.health.archive import keeping, table
+from contexts.health.archive import keeping, table, withdrawals
 from contexts.health.columns import instant
 from contexts.health.models import Device
 from contexts.health.models.cold import ColdFile
@@ -92,11 +92,9 @@ def _read(content: bytes) -> Iterator[Rows]:
 def rows_of(user_id: UUID) -> Iterator[dict[str, Any]]:
     """A person's readings in cold files, as rows of the table; without those it holds too: they were sent again."""
     devices = list(Device.objects.filter(user_id=user_id).values_list("number", flat=True))
-    files = ColdFile.objects.filter(
-        user_id=user_id, kind=ColdFile.Kind.READINGS, state=ColdFile.State.CURRENT
-    ).order_by("month")
-    for file in files:
-        for rows in _read(keeping.opened(file)):
+    for file in keeping.files_of(user_id):
+        for held in _read(keeping.opened(file)):
+            rows = withdrawals.left_of(held, file)
             yield from _as_table_rows(rows, _sent_again(devices, rows))
 
 

@@ -1,20 +1,15 @@
-"""Readings of phone samples taken back: rows go, their batches count less, and it is announced."""
+"""Readings of phone samples taken back: rows go, their batches count less, and it is announced; cold ones too."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from django.db import connections
-from django.db.models import F
 
-from contexts.health import events
-from contexts.health.models import Batch
+from contexts.health.archive.withdrawals import Going, Gone, count_less, note
 from contexts.health.models.imports import PhoneSample
-from contexts.health.rules import Stream
 from contexts.health.worn.devices import KnownDevice
-from kernel.bus import publish
 from kernel.databases import require_unit_of_work
 
 TAKE_BACK = """
@@ -31,44 +26,16 @@ TAKE_BACK = """
 
 
 def take_back(source: KnownDevice, rows: Sequence[PhoneSample], *, at: datetime) -> None:
-    """Delete the readings of these samples, in the open unit of work."""
-    going: list[tuple[Any, ...]] = [
-        (stream, row.sequence, row.first_at, row.last_at) for row in rows for stream in row.streams
-    ]
+    """Delete the readings of these samples, in the open unit of work; what is cold of them goes with the next run."""
+    going: list[Going] = [(stream, row.sequence, row.first_at, row.last_at) for row in rows for stream in row.streams]
     if not going:
         return
     with connections[require_unit_of_work("health")].cursor() as cursor:
         cursor.execute(TAKE_BACK, [*map(list, zip(*going, strict=True)), source.number])
         taken = cursor.fetchall()
     for mark, streams, first_at, last_at, count in taken:
-        _count_less(source, mark, streams, first_at, last_at, count, at=at)
-
-
-def _count_less(
-    source: KnownDevice,
-    mark: int,
-    streams: list[int],
-    first_at: datetime,
-    last_at: datetime,
-    count: int,
-    *,
-    at: datetime,
-) -> None:
-    span = {"first_at__lte": first_at, "last_at__gte": last_at}
-    batch = Batch.objects.select_for_update().get(device_number=source.number, mark=mark, **span)
-    if batch.count == count:
-        batch.delete()
-    else:
-        Batch.objects.filter(batch_id=batch.batch_id).update(count=F("count") - count)
-    publish(
-        events.HealthMetricWithdrawn(
-            batch_id=batch.batch_id,
-            user_id=source.user_id,
-            device_id=source.device_id,
-            streams=sorted(Stream(stream).name for stream in streams),
-            first_at=first_at,
-            last_at=last_at,
-            count=count,
-            occurred_at=at,
+        gone = Gone(
+            device_number=source.number, mark=mark, streams=streams, first_at=first_at, last_at=last_at, count=count
         )
-    )
+        count_less(gone, cold=0, at=at)
+    note(user_id=source.user_id, device_number=source.number, going=going, at=at)

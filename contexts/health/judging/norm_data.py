@@ -280,3 +280,16 @@ NORMS: tuple[Norm, ...] = (
         note="Five minutes at rest; the range of the means of 44 studies, not of people.",
     ),
 )
+
+_OLD_PALS = (
+    "These ranges are those of older editions of the manual; the source names none, and later ones have others. The "
+    "review behind the address found them at odds with what was measured (Fleming et al., Lancet 2011;377:1011-1018)."
+)
+NEEDS_REVIEW: dict[str, str] = {
+    **{norm.key: _OLD_PALS for norm in NORMS if norm.source == PALS},
+    "body_mass_index.adult": (
+        "The table named has no grade of thinness under 16; WHO Technical Report Series 854, 1995, has."
+    ),
+    "hrv_rmssd.adult": "The source has the range of means of studies; as bands for one person it is our own reading.",
+}
+"""Norms of which a medical reviewer is to look at the source, and why. A further version of the norm settles it."""

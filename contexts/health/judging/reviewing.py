@@ -11,7 +11,7 @@ import msgspec
 
 from contexts.health import rules
 from contexts.health.catalogue import Metric
-from contexts.health.judging.norm_data import NORMS
+from contexts.health.judging.norm_data import NEEDS_REVIEW, NORMS
 from contexts.health.judging.norms import Band, Norm, norm_for
 from contexts.health.looking import measurements
 from contexts.health.models import NormVersion
@@ -58,6 +58,13 @@ def in_force() -> tuple[Norm, ...]:
         known[row.key] = msgspec.convert(row.document | {"key": row.key, "version": row.version}, Norm)
     _in_force[:] = [(time.monotonic() + rules.NORMS_CACHED.total_seconds(), tuple(known.values()))]
     return _in_force[0][1]
+
+
+def waiting_for_review() -> dict[str, str]:
+    """By key, the norms in force as the code has them whose source a medical reviewer is to look at, and why."""
+    first = {norm.key: norm.version for norm in NORMS}
+    waiting = [norm.key for norm in in_force() if first.get(norm.key) == norm.version]
+    return {key: NEEDS_REVIEW[key] for key in waiting if key in NEEDS_REVIEW}
 
 
 def forget() -> None:

@@ -148,7 +148,7 @@ def readings_between(
 
 def latest_of(*, user_id: UUID, stream: Stream, since: datetime, until: datetime) -> Measured | None:
     """A person's newest plausible reading of a metric, or none; of a time that is not in cold files yet."""
-    wanted = _range(user_id, [stream], since=since, until=until)
+    wanted = _judged(_range(user_id, [stream], since=since, until=until))
     found = wanted.in_table().order_by("-time", "-sequence")[:1]
     return next(iter(as_measured(found, wanted.devices, [stream])), None)
 
@@ -161,10 +161,15 @@ class Series(NamedTuple):
 
 
 class SeriesOf:
-    """One metric of a person, all their devices together, calibrated; for those who go through many readings."""
+    """One metric of a person, all their devices together, calibrated; for those who go through many readings.
+
+    What a phone and a watch have both counted is there once: of sums, as their sources' order has it. `reach` is how
+    far from a reading it may hide others.
+    """
 
     def __init__(self, user_id: UUID, stream: Stream) -> None:
         self._user_id, self._stream = user_id, stream
+        self.reach = priorities.nearness(stream) if _is_summed(stream) else timedelta()
         self._numbers = _devices_of(user_id)
         self._curves = curves_of(self._numbers, [stream])
         self._value = self._curves.expression()
@@ -194,13 +199,14 @@ class SeriesOf:
         return self._range(since, until).in_table().annotate(shown=self._value)
 
     def _range(self, since: datetime, until: datetime) -> merging.Range:
-        return merging.Range(
+        wanted = merging.Range(
             user_id=self._user_id,
             devices=self._numbers,
             streams=[self._stream],
             since=since,
             until=until + timedelta(microseconds=1),
         )
+        return _judged(wanted)
 
 
 def look_at(
@@ -236,12 +242,8 @@ def rows_of(*, user_id: UUID, stream: Stream, since: datetime, until: datetime) 
 
     Sums have every source's: what is summed up takes a day's best. Raises `ReadingsArchived` where files hold some.
     """
-    summed = METRICS[stream].aggregation is Aggregation.SUM
-    wanted = (
-        _range(user_id, [stream], since=since, until=until)
-        if summed
-        else _shown(user_id, stream, since=since, until=until)
-    )
+    wanted = _range(user_id, [stream], since=since, until=until)
+    wanted = wanted if _is_summed(stream) else _going_first(wanted)
     if merging.may_be_cold(since) and wanted.files():
         raise ReadingsArchived
     return wanted.in_table()
@@ -317,11 +319,28 @@ def _range(user_id: UUID, streams: list[Stream], *, since: datetime, until: date
     return merging.Range(user_id=user_id, devices=_devices_of(user_id), streams=streams, since=since, until=until)
 
 
+def _is_summed(stream: Stream) -> bool:
+    return METRICS[stream].aggregation is Aggregation.SUM
+
+
+def _judged(wanted: merging.Range) -> merging.Range:
+    """What alerts and verdicts look at of one metric: every reading, but of what is summed up only what is shown."""
+    return _going_first(wanted) if _is_summed(wanted.streams[0]) else wanted
+
+
 def _shown(user_id: UUID, stream: Stream, *, since: datetime, until: datetime) -> merging.Range:
-    """Of a range those readings whose source goes first at their time."""
-    wanted = _range(user_id, [stream], since=since, until=until)
+    return _going_first(_range(user_id, [stream], since=since, until=until))
+
+
+def _going_first(wanted: merging.Range) -> merging.Range:
+    """Of a range of one metric those readings whose source goes first at their time."""
     if len(wanted.devices) < 2:
         return wanted
-    everywhere = merging.may_be_cold(since)
-    levels = priorities.levels_of(user_id, stream, since=since, until=until, everywhere=everywhere)
+    levels = priorities.levels_of(
+        wanted.user_id,
+        wanted.streams[0],
+        since=wanted.since,
+        until=wanted.until,
+        everywhere=merging.may_be_cold(wanted.since),
+    )
     return replace(wanted, levels=levels)

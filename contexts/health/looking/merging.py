@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from timescale.db.models.expressions import TimeBucket
 
 from contexts.health import rules
-from contexts.health.archive import keeping
+from contexts.health.archive import keeping, withdrawals
 from contexts.health.columns import instant, microseconds_of
 from contexts.health.looking.priorities import Levels, going_first, going_first_of, nearness
 from contexts.health.models import Batch, Device, Reading
@@ -76,7 +76,7 @@ class Range:
         content = keeping.shown(file)
         wanted = [stream.value for stream in self.streams]
         parts = sheets.read(content, streams=wanted, since=self.since, until=self.until)
-        return joined(rows[~rows["quarantined"]] for rows in parts)
+        return joined(withdrawals.left_of(rows[~rows["quarantined"]], file) for rows in parts)
 
 
 def may_be_cold(since: datetime) -> bool:

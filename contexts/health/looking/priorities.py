@@ -3,7 +3,7 @@
 Nothing is deleted by it and nothing stored: the rule is applied when readings are shown, to those who have more than
 one source of a metric in the range, and so follows at once what a person says of their sources' order. A reading is
 left out where a source that goes before has one within `rules.SAME_TIME`; sources of one rank do not hide each other.
-Alerts and neighbours see every reading, whoever it is from.
+Alerts, verdicts and oddities see every reading, whoever it is from, but of sums only these; neighbours see every one.
 """
 
 from collections.abc import Sequence

@@ -9,7 +9,7 @@ from contexts.health.models.alerts import (
     EmergencyContact,
     NormVersion,
 )
-from contexts.health.models.cold import ColdFile, DataKey
+from contexts.health.models.cold import ColdFile, ColdWithdrawal, DataKey
 from contexts.health.models.devices import Device, Enrolment, Status
 from contexts.health.models.entries import Entry, EntryVersion
 from contexts.health.models.imports import DataImport, ImportedFile, PhoneSample
@@ -28,6 +28,7 @@ __all__ = [
     "Calibration",
     "Certification",
     "ColdFile",
+    "ColdWithdrawal",
     "Connection",
     "DataImport",
     "DataKey",

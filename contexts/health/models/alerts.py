@@ -1,5 +1,7 @@
 """Norms, bounds of one's own, the alerts that follow, and whom they are told."""
 
+from typing import Final
+
 from django.db import models
 
 from contexts.health import rules
@@ -81,6 +83,10 @@ class Alert(models.Model):
         SILENCE = "silence"
         SUPERSEDED = "superseded", "later readings showed that it was part of another one, or none"
         RULE_GONE = "rule_gone"
+        RECALIBRATED = "recalibrated", "by its device's new calibration it is part of another one, or none"
+
+    DISSOLVED: Final = ("superseded", "recalibrated")
+    """No episodes any more. Such a row is taken up again, should its episode come back."""
 
     alert_id = models.UUIDField(primary_key=True, default=uuid7)
     user_id = models.UUIDField()

@@ -1,5 +1,9 @@
 """The manifest of cold files, and the keys without which they say nothing."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 from django.db import models
 
 from kernel.models import uuid7
@@ -43,6 +47,9 @@ class ColdFile(models.Model):
     stored_at = models.DateTimeField()
     superseded_at = models.DateTimeField(null=True)
 
+    withdrawn: Sequence[ColdWithdrawal] = ()
+    """What is to be left out of it, if whoever found the file has asked (`withdrawals.attach`)."""
+
     class Meta:
         constraints = [
             models.UniqueConstraint(
@@ -64,3 +71,23 @@ class ColdFile(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.month:%Y-%m} {self.file_id}"
+
+
+class ColdWithdrawal(models.Model):
+    """Readings of a month's cold file that were taken back, until the month is written anew without them.
+
+    Those of a device and stream with this sequence, measured from `first_at` to `last_at`.
+    """
+
+    withdrawal_id = models.UUIDField(primary_key=True, default=uuid7)
+    user_id = models.UUIDField()
+    month = models.DateField(help_text="The first day of the file's month.")
+    device_number = models.IntegerField()
+    stream = models.SmallIntegerField()
+    sequence = models.IntegerField()
+    first_at = models.DateTimeField()
+    last_at = models.DateTimeField()
+    noted_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["user_id", "month"], name="health_withdrawal_of_month")]

@@ -97,7 +97,7 @@ def gather(
         made_at=at,
         sections=sections,
         devices={device.number: device for device in Device.objects.filter(number__in=numbers)},
-        alerts=list(alerts.exclude(reason=Alert.Reason.SUPERSEDED).order_by("began_at", "alert_id")[:MAX_ALERTS]),
+        alerts=list(alerts.exclude(reason__in=Alert.DISSOLVED).order_by("began_at", "alert_id")[:MAX_ALERTS]),
     )
 
 

@@ -51,6 +51,7 @@ class Recorder:
     visibility: str
     athlete: Athlete | None
     readings: list[health.Reading]
+    counted: health.CountedEnergy | None
 
 
 def complete_session(
@@ -67,7 +68,10 @@ def complete_session(
     end = ended_at or at
     readings = readings_of(user_id=by, since=session.started_at, until=end)
     athlete = athlete_on(session.started_at, known=identity.get_physiology(user_id=by), at=at)
-    return _complete(session_id=session_id, by=by, readings=readings, athlete=athlete, ended_at=end, at=at)
+    counted = counted_of(user_id=by, since=session.started_at, until=end)
+    return _complete(
+        session_id=session_id, by=by, readings=readings, counted=counted, athlete=athlete, ended_at=end, at=at
+    )
 
 
 @unit_of_work("workout", gate="by")
@@ -76,6 +80,7 @@ def _complete(
     session_id: UUID,
     by: UUID,
     readings: list[health.Reading],
+    counted: health.CountedEnergy | None,
     athlete: Athlete | None,
     ended_at: datetime,
     at: datetime,
@@ -87,6 +92,7 @@ def _complete(
     session.completed_at = at
     inside = [reading for reading in readings if session.spans(reading.time)]
     session.athlete = asdict(athlete) if athlete else {}
+    _note_counted(session, counted)
     _pack(session, streams.merged(streams.live_points(session), streams.points_of(session, inside)))
     LiveSample.objects.filter(session_id=session.id).delete()
     active.remember(session)
@@ -113,6 +119,36 @@ def revise(*, session: TrainingSession, late: streams.Points, at: datetime) -> i
     return new
 
 
+def count_anew(*, session_id: UUID, by: UUID, counted: health.CountedEnergy | None, at: datetime) -> TrainingSession:
+    """A machine has said more of a completed session than was known at its end. The caller holds the gate."""
+    session = tracking.locked_session(session_id=session_id, by=by)
+    if _note_counted(session, counted):
+        merging.restore(session)
+        session.revision += 1
+        _pack(session, streams.stored_points(session.id))
+        merging.combine(session)
+        _look_at_progress(session, at)
+    return session
+
+
+MACHINE_COVERAGE: Final = 0.8
+"""A machine's own total counts when it was heard for so much of the session: it says nothing of the rest."""
+
+KJ_PER_KCAL: Final = 4.184
+
+
+def _note_counted(session: TrainingSession, counted: health.CountedEnergy | None) -> bool:
+    """Put a machine's total among what the device itself has said; whether anything has changed by it."""
+    assert session.ended_at is not None
+    before = session.said.get("energy_kcal")
+    lasted = (session.ended_at - session.started_at).total_seconds() - sum(b - a for a, b in session.pauses_s())
+    heard_s = (counted.last_at - counted.first_at).total_seconds() if counted else 0.0
+    kcal = round(counted.kilojoules / KJ_PER_KCAL, 1) if counted and heard_s >= MACHINE_COVERAGE * lasted else None
+    others = {name: value for name, value in session.said.items() if name != "energy_kcal"}
+    session.said = others | ({"energy_kcal": kcal} if kcal else {})
+    return session.said.get("energy_kcal") != before
+
+
 def record_offline(
     *, session: TrainingSession, points: streams.Points, recorder: Recorder, is_new: bool, at: datetime
 ) -> None:
@@ -125,6 +161,7 @@ def record_offline(
         session.distance_by = streams.PHONE
     together = streams.merged(points, streams.points_of(session, inside))
     has_changed = not is_new and _is_told_anew(session)
+    _note_counted(session, recorder.counted)
     session.changes += has_changed
     if is_new:
         session.state, session.completed_at = TrainingSession.State.COMPLETED, at
@@ -137,7 +174,7 @@ def record_offline(
         session.revision += 1
     packed = streams.pack_points(together)
     _find_auto_pauses(session, streams.together(packed))
-    _summarise(session, streams.as_recorded(session, packed), pauses=session.all_pauses_s())
+    _summarise_measured(session, packed)
     watching.tell_summary(session)
     session.save(force_insert=is_new)
     session.streams.exclude(kind__in=together).delete()
@@ -162,7 +199,7 @@ def _is_told_anew(session: TrainingSession) -> bool:
 def _differs(session: TrainingSession, points: streams.Points) -> bool:
     """Whether a session, as it is in memory, is another than the stored one."""
     stored = TrainingSession.objects.get(pk=session.pk)
-    names = ("sport", "visibility", "started_at", "ended_at", "pauses", "auto_pause_marks", "laps")
+    names = ("sport", "visibility", "started_at", "ended_at", "pauses", "auto_pause_marks", "laps", "said")
     if any(getattr(stored, name) != getattr(session, name) for name in names):
         return True
     return streams.stored_points(session.pk) != points
@@ -172,11 +209,16 @@ def _pack(session: TrainingSession, points: streams.Points) -> None:
     """Store the streams of a live session and the summary that follows from them."""
     packed = streams.pack_points(points)
     _find_auto_pauses(session, streams.together(packed))
-    _summarise(session, streams.as_recorded(session, packed), pauses=session.all_pauses_s())
+    _summarise_measured(session, packed)
     columns.store(session.id, packed)
     tracks.keep_track(session=session, packed=packed)
     watching.tell_summary(session)
     session.save()
+
+
+def _summarise_measured(session: TrainingSession, packed: list[Columns]) -> None:
+    recorded = streams.as_recorded(session, packed)
+    _summarise(session, recorded, pauses=session.all_pauses_s(), device_kcal=session.said.get("energy_kcal"))
 
 
 def _find_auto_pauses(session: TrainingSession, measured: Streams) -> None:
@@ -325,6 +367,11 @@ def announce_change(session: TrainingSession, at: datetime) -> None:
 
 
 _TOLD_OF_CHANGED: Final = ("started_at", "ended_at", "duration_s", "moving_s", "distance_m", "energy_kcal")
+
+
+def counted_of(*, user_id: UUID, since: datetime, until: datetime) -> health.CountedEnergy | None:
+    """What a fitness machine has counted in that time, its end included."""
+    return health.get_counted_energy(user_id=user_id, since=since, until=until + streams.MICROSECOND)
 
 
 def readings_of(*, user_id: UUID, since: datetime, until: datetime) -> list[health.Reading]:

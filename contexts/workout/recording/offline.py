@@ -153,6 +153,7 @@ def make_session(*, session_id: UUID, by: UUID, time_zone: str, at: datetime) ->
             visibility=tracking.usual_visibility(user_id=by),
             athlete=completing.athlete_on(replayed.started_at, known=known, at=at),
             readings=completing.readings_of(user_id=by, since=replayed.started_at, until=replayed.ended_at),
+            counted=completing.counted_of(user_id=by, since=replayed.started_at, until=replayed.ended_at),
         )
         _record(session_id=session_id, by=by, recorder=recorder, at=at)
     elif replayed.deleted:

@@ -80,6 +80,26 @@ def take_readings(*, by: UUID, readings: list[health.Reading], at: datetime) -> 
             completing.revise(session=session, late=points_of(session, own), at=at)
 
 
+Counts = dict[UUID, health.CountedEnergy | None]
+"""By session, what a machine has counted of it."""
+
+
+def counts_between(*, user_id: UUID, first_at: datetime, last_at: datetime) -> Counts:
+    """What machines have counted of completed sessions that overlap that time. Asks health."""
+    return {
+        session.pk: completing.counted_of(user_id=user_id, since=session.started_at, until=session.ended_at)
+        for session in _sessions_between(user_id, first_at, last_at).order_by("id")
+        if session.ended_at is not None
+    }
+
+
+@unit_of_work("workout", gate="by")
+def take_counts(*, by: UUID, counts: Counts, at: datetime) -> None:
+    """A machine's counter has come after the end; one that says nothing new changes nothing."""
+    for session_id, counted in counts.items():
+        completing.count_anew(session_id=session_id, by=by, counted=counted, at=at)
+
+
 @unit_of_work("workout", gate="by")
 def take_samples(
     *, session_id: UUID, by: UUID, series: Sequence[Series], at: datetime, shown: Gate | None = None
