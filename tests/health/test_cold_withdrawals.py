@@ -9,10 +9,15 @@ import pytest
 
 from contexts.health import events, services
 from contexts.health.archive import keeping, moving, tending, withdrawals
+from contexts.health.integrations.contract import Told
+from contexts.health.integrations.storing import store
 from contexts.health.models import Batch, ColdFile, ColdWithdrawal, Reading
+from contexts.health.rules import Stream
 from kernel import objects, personal_data
 from tests.conftest import Api, Person, agree
 from tests.health.conftest import COMMITTED, HEALTH, step_up
+from tests.health.integrating import connect
+from tests.health.integrating import read as values
 from tests.health.test_entries import broken
 from tests.health.test_phones import BEGIN, HEALTH_CONNECT, HEALTHKIT, record, sample, stored
 
@@ -183,3 +188,23 @@ def test_id10_an_erasure_takes_what_waits_to_be_taken_back(anna, steps):
     delete(anna, steps[0])
     personal_data.erase("health", anna.user_id)
     assert (ColdWithdrawal.objects.count(), list(objects.store().listed(""))) == (0, [])
+
+
+def test_he3_a_vendors_last_word_stands_where_its_first_is_cold(anna, withings):
+    connection_id = connect(anna, withings)
+    said = [told_mass(70, record="1"), told_mass(80, record="2")]
+    assert store(connection_id, said, at=datetime.now(UTC)) == 2
+    assert move() == 2
+    assert store(connection_id, said, at=datetime.now(UTC)) == 2  # the table does not know that they are cold
+    assert ColdWithdrawal.objects.count() == 0
+    assert store(connection_id, [told_mass(71, record="1")], at=datetime.now(UTC)) == 1
+    api, span = step_up(anna), {"from": BEGIN.isoformat(), "to": NEXT_MONTH.isoformat()}
+    assert {value for _, value in values(api, "body_mass", **span)} == {71, 80}
+    move()
+    assert (Reading.objects.count(), ColdWithdrawal.objects.count()) == (0, 0)
+    assert {value for _, value in values(api, "body_mass", **span)} == {71, 80}
+    assert broken() == {}
+
+
+def told_mass(kilograms: float, *, record: str) -> Told:
+    return Told(stream=Stream.body_mass, value=kilograms, unit="kg", time=BEGIN, record=record)

@@ -2,37 +2,56 @@
 
 A reading is known again by its stream, its instant and its record's name at the vendor: told twice, it is stored
 once. Told with another value, the vendor's last word stands: what it said before is taken back and announced so,
-and the new value is a new reading. What a vendor deletes or moves in time is not followed: none of them tells.
+and the new value is a new reading; also where the old one lies in a cold file. What a vendor deletes or moves in time
+is not followed: none of them tells.
 """
 
 import logging
 import zlib
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 import numpy as np
 import psycopg
 from django.db import connections
-from django.db.models import F
 from numpy.typing import NDArray
 
-from contexts.health import events, rules
-from contexts.health.catalogue import METRICS, Stream
-from contexts.health.columns import Columns, Told, checked, microseconds_of
+from contexts.health import rules
+from contexts.health.archive import keeping, withdrawals
+from contexts.health.catalogue import METRICS
+from contexts.health.columns import Columns, Told, checked, instant, microseconds_of
 from contexts.health.intake import ingesting
 from contexts.health.integrations import contract
-from contexts.health.models import Batch, Connection, Device
+from contexts.health.looking.merging import may_be_cold
+from contexts.health.models import Connection, Device
+from contexts.health.models.cold import ColdFile
+from contexts.health.rows import joined
 from contexts.health.worn.devices import ConsentRequired, known_as
-from kernel.bus import publish
 from kernel.databases import require_unit_of_work, unit_of_work
+from kernel.errors import TryAgain
 from kernel.timescale.columns import Floats, Instants, Integers, SmallIntegers
 
 log = logging.getLogger(__name__)
 
-AT_ONCE = 5_000
-DEVICES_NAMED = 20
+AT_ONCE: Final = 5_000
+DEVICES_NAMED: Final = 20
+TRIES: Final = 3
+
+
+class Meanwhile(Exception):
+    """The cold files are not those that were looked into: look again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cold:
+    """The cold files of the time that is told of, and what of them is told otherwise now."""
+
+    files: list[UUID]
+    corrected: list[withdrawals.Going]
 
 
 def store(connection_id: UUID, told: Sequence[contract.Told], *, at: datetime) -> int:
@@ -40,23 +59,44 @@ def store(connection_id: UUID, told: Sequence[contract.Told], *, at: datetime) -
 
     Raises `ConsentRequired` without consent, `DeviceUnknown` once the connection has ended.
     """
-    kept = 0
-    for start in range(0, len(told), AT_ONCE):
-        kept += _store(connection_id=connection_id, told=told[start : start + AT_ONCE], at=at)
-    return kept
+    return sum(
+        _store_some(connection_id, told[start : start + AT_ONCE], at=at) for start in range(0, len(told), AT_ONCE)
+    )
+
+
+def _store_some(connection_id: UUID, told: Sequence[contract.Told], *, at: datetime) -> int:
+    columns, rejected = _columns(told, at=at)
+    source = Device.objects.get(number=Connection.objects.get(pk=connection_id).device_number)
+    for _ in range(TRIES):
+        cold = _looked_into(_files_of(source, columns), source, columns)
+        try:
+            return _store(
+                connection_id=connection_id, told=told, columns=columns, rejected=rejected, cold=cold, at=at
+            )
+        except Meanwhile:
+            continue
+    raise TryAgain
 
 
 @unit_of_work("health", gate="connection_id", isolation="read committed")
-def _store(*, connection_id: UUID, told: Sequence[contract.Told], at: datetime) -> int:
+def _store(
+    *,
+    connection_id: UUID,
+    told: Sequence[contract.Told],
+    columns: Columns,
+    rejected: Counter[str],
+    cold: Cold,
+    at: datetime,
+) -> int:
     connection = Connection.objects.select_for_update().get(pk=connection_id)
     source = Device.objects.get(number=connection.device_number)
     if source.suspended_at is not None:
         raise ConsentRequired(purpose=rules.PURPOSE)
-    columns, rejected = _columns(told, at=at)
     _note(connection, told, rejected, at=at)
     if not len(columns):
         return 0
     _take_back_corrected(source, columns, at=at)
+    _take_back_cold(source, columns, cold, at=at)
     return ingesting.store_batch(columns=columns, by=known_as(source), at=at, statement=ingesting.STORE_MISSING)
 
 
@@ -109,34 +149,64 @@ _CORRECTED = """
 
 def _take_back_corrected(source: Device, columns: Columns, *, at: datetime) -> None:
     """Delete what these readings correct, and say so for each batch it was in."""
-    gone: dict[int, list[tuple[int, datetime]]] = {}
+    found: dict[int, list[tuple[int, datetime]]] = {}
     connection = connections[require_unit_of_work("health")]
     connection.ensure_connection()
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
         for mark, stream, time in cursor.execute(_CORRECTED, _parameters(source, columns), binary=True):
-            gone.setdefault(mark, []).append((stream, time))
-    for mark, readings in gone.items():
+            found.setdefault(mark, []).append((stream, time))
+    for mark, readings in found.items():
         times = [time for _, time in readings]
-        batch = Batch.objects.select_for_update().get(
-            device_number=source.number, mark=mark, first_at__lte=min(times), last_at__gte=max(times)
+        gone = withdrawals.Gone(
+            device_number=source.number,
+            mark=mark,
+            streams=sorted({stream for stream, _ in readings}),
+            first_at=min(times),
+            last_at=max(times),
+            count=len(readings),
         )
-        left = batch.count - len(readings)
-        if left:
-            Batch.objects.filter(pk=batch.pk).update(count=F("count") - len(readings))
-        else:
-            batch.delete()
-        publish(
-            events.HealthMetricWithdrawn(
-                batch_id=batch.pk,
-                user_id=source.user_id,
-                device_id=source.device_id,
-                streams=sorted({Stream(stream).name for stream, _ in readings}),
-                first_at=min(times),
-                last_at=max(times),
-                count=len(readings),
-                occurred_at=at,
-            )
-        )
+        withdrawals.count_less(gone, cold=0, at=at)
+
+
+def _take_back_cold(source: Device, columns: Columns, cold: Cold, *, at: datetime) -> None:
+    """Let the next run leave out of the files what these readings correct.
+
+    After what is in the table, so that a month that moves in between is seen here.
+    """
+    if [file.file_id for file in _files_of(source, columns)] != cold.files:
+        raise Meanwhile
+    if cold.corrected:
+        withdrawals.note(user_id=source.user_id, device_number=source.number, going=cold.corrected, at=at)
+
+
+def _files_of(source: Device, columns: Columns) -> list[ColdFile]:
+    """Cold files of the time of these readings."""
+    if not len(columns):
+        return []
+    since, until = instant(int(columns.times.min())), instant(int(columns.times.max()) + 1)
+    return keeping.current_files(source.user_id, since=since, until=until) if may_be_cold(since) else []
+
+
+def _looked_into(files: list[ColdFile], source: Device, columns: Columns) -> Cold:
+    keys = zip(columns.streams.tolist(), columns.sequences.tolist(), columns.times.tolist(), strict=True)
+    told = dict(zip(keys, columns.values.tolist(), strict=True))
+    corrected = []
+    for file in files:
+        for stream, sequence, time, value in _held(file, source):
+            if told.get((stream, sequence, time), value) != value:
+                corrected.append((stream, sequence, instant(time), instant(time)))
+    return Cold([file.file_id for file in files], corrected)
+
+
+def _held(file: ColdFile, source: Device) -> list[tuple[int, int, int, float]]:
+    """Stream, sequence, time and value of what a file holds of this source."""
+    from contexts.health.archive import sheets  # with pyarrow, which few processes ever need
+
+    rows = withdrawals.left_of(joined(sheets.read(keeping.opened(file))), file)
+    own: list[tuple[int, int, int, float]] = rows[rows["device_number"] == source.number][
+        ["stream", "sequence", "time", "value"]
+    ].tolist()
+    return own
 
 
 def _parameters(source: Device, columns: Columns) -> dict[str, object]:
