@@ -115,7 +115,7 @@ class SessionDetails(SessionItem):
         allow_null=True, help_text="The session shown instead of this one: both recorded the same activity."
     )
     taken_from = serializers.DictField(
-        child=serializers.UUIDField(), help_text="Fields and streams that come from a duplicate, and which."
+        child=serializers.UUIDField(), help_text="Fields, streams and sets that come from a duplicate, and which."
     )
 
 

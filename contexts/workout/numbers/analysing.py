@@ -20,7 +20,7 @@ from contexts.workout import analysis
 from contexts.workout.analysis import session as whole
 from contexts.workout.analysis import strength, swimming, variability, zones
 from contexts.workout.analysis.derived import DEVICE
-from contexts.workout.models import Analysis, Thresholds, TrainingSession
+from contexts.workout.models import Analysis, StrengthSet, Thresholds, TrainingSession
 from contexts.workout.numbers import progress, records
 from contexts.workout.plans import dated
 from contexts.workout.series import streams
@@ -151,7 +151,7 @@ def _said_by_device(session: TrainingSession, name: str) -> float | None:
 def _strength(session: TrainingSession) -> dict[str, Any] | None:
     """Volume, and the strongest estimate of one repetition for each exercise."""
     by_exercise: dict[str, list[strength.Lift]] = {}
-    for exercise, weight_kg, reps in session.sets.values_list("exercise", "weight_kg", "reps"):
+    for exercise, weight_kg, reps in StrengthSet.shown_in(session).values_list("exercise", "weight_kg", "reps"):
         if weight_kg and reps:
             by_exercise.setdefault(exercise, []).append(strength.Lift(weight_kg, reps))
     if not by_exercise:

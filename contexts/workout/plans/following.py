@@ -15,7 +15,7 @@ from django.db.models import DateField, DateTimeField, F, Func, QuerySet, Value
 from django.db.models.functions import Cast
 
 from contexts.workout import events
-from contexts.workout.models import AdoptedPlan, PlannedWorkout, ScheduledWorkout, TrainingSession
+from contexts.workout.models import AdoptedPlan, PlannedWorkout, ScheduledWorkout, StrengthSet, TrainingSession
 from contexts.workout.planning import compliance, lifted, schedule
 from contexts.workout.planning import steps as parts
 from contexts.workout.planning.progression import Outcome, Result
@@ -344,7 +344,7 @@ def _fulfil(row: ScheduledWorkout, *, at: datetime) -> None:
 
 
 def _sets_of(session: TrainingSession) -> list[lifted.Lifted]:
-    done = session.sets.order_by("done_at", "set_id").values_list("exercise_id", "reps", "weight_kg", "rpe")
+    done = StrengthSet.shown_in(session).values_list("exercise_id", "reps", "weight_kg", "rpe")
     return [
         lifted.Lifted(exercise_id, reps, weight_kg, rpe)
         for exercise_id, reps, weight_kg, rpe in done

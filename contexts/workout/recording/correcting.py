@@ -10,6 +10,7 @@ from contexts.workout import events
 from contexts.workout.models import BatchMember, Import, TrainingSession
 from contexts.workout.numbers import records
 from contexts.workout.outdoors import tracks
+from contexts.workout.plans import following
 from contexts.workout.recording import completing, noting, replaying, tracking
 from contexts.workout.recordings.recording import clean_line, clean_names, clean_prose
 from contexts.workout.series import columns
@@ -87,6 +88,7 @@ def delete_session(*, session_id: UUID, by: UUID, at: datetime) -> None:
         _forget_original(recording_id)
     if main is not None:
         merging.combine(main)
+        following.count_sets(session=main, at=at)
     else:
         publish(events.WorkoutDeleted(session_id=session_id, user_id=by, occurred_at=at))
     records.settle(user_id=by, sport=(main or session).sport)
@@ -120,6 +122,7 @@ def split_session(*, session_id: UUID, by: UUID, at: datetime) -> list[TrainingS
         tracks.keep_track(session=each, packed=[packed for _, packed in columns.stored([each.pk])])
         completing.announce(each, at)
     merging.combine(main)
+    following.count_sets(session=main, at=at)
     for sport in {main.sport, *(each.sport for each in apart)}:
         records.settle(user_id=by, sport=sport)
     return [main, *apart]
