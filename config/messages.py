@@ -104,6 +104,7 @@ def tables() -> Iterator[str]:
     from contexts.health.trends.formulas import ALGORITHMS
     from contexts.identity import rules
     from contexts.workout import analysis
+    from contexts.workout.numbers import telling
     from kernel.http import TITLES
 
     yield from TITLES.values()
@@ -113,6 +114,7 @@ def tables() -> Iterator[str]:
     for algorithm in analysis.algorithms():
         yield algorithm.formula
         yield algorithm.source
+    yield from telling.SENTENCES.values()
 
 
 def script_texts() -> Iterator[str]:

@@ -133,6 +133,43 @@ class TestAnalysis:
         listed = anna.api.get(f"{WORKOUT}/algorithms", headers={"Accept-Language": "ru"}).json()["algorithms"]
         assert next(one for one in listed if one["name"] == "fox-1971@1")["formula"] == "220 − возраст"
 
+    def test_reasons_have_a_code_and_are_told_in_the_readers_language(self, register, work):
+        anna = register(birth_date="1950-01-01", sex="female", body_mass_kg=60)
+        session = ran(anna, work, bpm=190)
+        put(anna, threshold_bpm=165, resting_bpm=50)
+        tasks.analyse_sessions()
+
+        def told(tongue):
+            headers = {"Accept-Language": tongue}
+            numbers = anna.api.get(f"{SESSIONS}/{session.pk}/analysis", headers=headers).json()["numbers"]
+            shown = anna.api.get(f"{SESSIONS}/{session.pk}", headers=headers).json()
+            number = anna.api.get(f"{SESSIONS}/{session.pk}/why/pacing.normalised", headers=headers).json()
+            said = [*number["exclusions"], *numbers["quality"]["flags"], *shown["anomalies"]]
+            return {one["code"]: one["reason"] for one in [*said, numbers["energy"], numbers["strain"]["load"]]}
+
+        english, russian = told("en"), told("ru")
+        assert english["window_not_full"] == "the first window is not full"
+        assert russian["window_not_full"] == "первое окно ещё не заполнено"
+        flagged = {"heart_rate_above_limit", "heart_rate_flat_line", "heart_rate_above_age_limit"}
+        assert (
+            set(english)
+            == set(russian)
+            == flagged
+            | {
+                "window_not_full",
+                "energy_by_heart_rate",
+                "load_by_heart_rate",
+            }
+        )
+        assert all(english[code] != russian[code] for code in english)
+        # A number of the time when reasons had no codes: it kept the English sentence.
+        found = Analysis.objects.get(session=session, is_current=True)
+        found.numbers["pacing"]["normalised"]["exclusions"] = [
+            {"what": "seconds", "count": 29, "reason": "the first window is not full"}
+        ]
+        found.save()
+        assert told("ru") == russian
+
     def test_wo5_a_better_algorithm_computes_anew_by_itself_and_keeps_what_was(self, register, work, monkeypatch):
         anna = register(birth_date="1990-01-01", sex="female")
         sessions = [ran(anna, work, days_ago=days) for days in (2, 4, 6)]

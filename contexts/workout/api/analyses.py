@@ -14,7 +14,7 @@ from rest_framework.response import Response
 
 from contexts.workout.analysis import algorithms
 from contexts.workout.models import Sport, Thresholds
-from contexts.workout.numbers import analysing, progress, thresholds
+from contexts.workout.numbers import analysing, progress, telling, thresholds
 from contexts.workout.sessions import history
 from kernel.access import RateLimit, anyone, member
 from kernel.errors import InvalidInput
@@ -28,7 +28,9 @@ class AnalysisItem(serializers.Serializer):
     version = serializers.IntegerField(allow_null=True)
     computed_at = serializers.DateTimeField(allow_null=True)
     load = serializers.FloatField(allow_null=True)
-    numbers = serializers.DictField(help_text="Nested; each number says its algorithm, inputs and exclusions.")
+    numbers = serializers.DictField(
+        help_text="Nested; each number says its algorithm, inputs and exclusions, each reason its code."
+    )
 
 
 class EarlierNumber(serializers.Serializer):
@@ -36,6 +38,13 @@ class EarlierNumber(serializers.Serializer):
     reason = serializers.CharField(help_text="new, data, settings or algorithm.")
     algorithm = serializers.CharField()
     value = serializers.JSONField()
+
+
+class Exclusion(serializers.Serializer):
+    what = serializers.CharField(help_text="What is counted: samples, seconds, sets, …; a stable word.")
+    count = serializers.FloatField()
+    code = serializers.CharField(help_text="Why, as a stable word.")
+    reason = serializers.CharField(help_text="Why, in the reader's language.")
 
 
 class Why(serializers.Serializer):
@@ -48,7 +57,7 @@ class Why(serializers.Serializer):
     source = serializers.CharField(help_text="Where the formula comes from.")
     parameters = serializers.DictField()
     inputs = serializers.DictField()
-    exclusions = serializers.ListField(child=serializers.DictField(), help_text="What did not count, and why.")
+    exclusions = Exclusion(many=True, help_text="What did not count, and why.")
     computed_at = serializers.DateTimeField()
     earlier = EarlierNumber(many=True, help_text="What it was before, the latest first.")
 
@@ -133,7 +142,7 @@ class AnalysisOfSession(Endpoint):
                 "version": found and found.version,
                 "computed_at": found and found.computed_at,
                 "load": found and found.load,
-                "numbers": found.numbers if found else {},
+                "numbers": telling.told(found.numbers) if found else {},
             }
         )
 

@@ -21,7 +21,7 @@ from contexts.workout.analysis import session as whole
 from contexts.workout.analysis import strength, swimming, variability, zones
 from contexts.workout.analysis.derived import DEVICE
 from contexts.workout.models import Analysis, StrengthSet, Thresholds, TrainingSession
-from contexts.workout.numbers import progress, records
+from contexts.workout.numbers import progress, records, telling
 from contexts.workout.plans import dated
 from contexts.workout.series import streams
 from contexts.workout.series.columns import Columns
@@ -135,7 +135,7 @@ def compute(session: TrainingSession, settings: whole.Settings) -> dict[str, Any
     numbers = plain(result)
     numbers["quality"] = {
         "algorithm": result.quality.algorithm,
-        "flags": [{**asdict(flag), "reason": flag.reason} for flag in result.quality.flags],
+        "flags": [asdict(flag) for flag in result.quality.flags],
     }
     numbers["heart_rate_variability"] = _variability(packed)
     swum = swimming.swimming(pool, duration_s=session.duration_s) if pool else None
@@ -251,7 +251,7 @@ def why(*, session: TrainingSession, name: str) -> dict[str, Any]:
     ]
     return {
         "name": name,
-        **number,
+        **telling.told(number),
         "formula": gettext(algorithm.formula),
         "source": gettext(algorithm.source),
         "computed_at": versions[0].computed_at,
