@@ -236,7 +236,10 @@ class OneSession(Endpoint):
 
     @extend_schema(operation_id="delete_session", responses={204: None})
     def delete(self, request: Request, session_id: UUID) -> Response:
-        """Delete a completed session, what it was recorded with, and, with a file's last session, the file."""
+        """Delete a completed session, what it was recorded with, and, with a file's last session, the file.
+
+        A workout of a plan that it counted for is due again, or missed where its day is over.
+        """
         correcting.delete_session(session_id=session_id, by=request.user.user_id, at=now())
         return Response(status=204)
 

@@ -4,7 +4,7 @@ What is to come is laid out anew by `planning.schedule` whenever something has b
 Whoever changes a schedule holds the athlete's gate.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from typing import Any, Final
@@ -322,7 +322,13 @@ def _free_session(*, session_id: UUID, row: ScheduledWorkout, by: UUID) -> Train
 
 
 def _fulfil(row: ScheduledWorkout, *, at: datetime) -> None:
-    """Done or failed, as its results and its session say; what is to come follows from it.
+    """Done or failed; what is to come follows from it."""
+    _judge(row, at=at)
+    _lay_out(row.adopted, at=at)
+
+
+def _judge(row: ScheduledWorkout, *, at: datetime) -> None:
+    """Done or failed, as its results and its session say.
 
     The sets of the session are its results unless the athlete has said others.
     """
@@ -340,7 +346,6 @@ def _fulfil(row: ScheduledWorkout, *, at: datetime) -> None:
     enough = compliance.all_sets_done(asked, outcome) and (found is None or found.score >= compliance.FAILED_BELOW)
     row.settle(State.DONE if enough else State.FAILED, thresholds=parts.plain(thresholds), at=at)
     row.save()
-    _lay_out(row.adopted, at=at)
 
 
 def _sets_of(session: TrainingSession) -> list[lifted.Lifted]:
@@ -361,6 +366,29 @@ def count_sets(*, session: TrainingSession, at: datetime) -> None:
         and (outcome_of(row).from_sets or not outcome_of(row).results)
     ):
         _fulfil(row, at=at)
+
+
+def take_back(*, sessions: Iterable[TrainingSession], at: datetime) -> None:
+    """Sessions are about to be deleted: what they counted for is as if they had never been, due or missed.
+
+    Results that the athlete has reported in their own words stand without a session. The caller holds the athlete's
+    gate.
+    """
+    for row in ScheduledWorkout.objects.select_related("adopted").filter(session__in=sessions):
+        said, adopted = outcome_of(row), row.adopted
+        if said.results and not said.from_sets:
+            row.session = None
+            _judge(row, at=at)
+        elif adopted.ended_at is not None and row.day >= adopted.today(at=at):
+            row.delete()  # a plan given up has nothing to come
+            continue
+        else:
+            row.unsettle(at=at)
+            if adopted.ended_at is not None:
+                row.settle(State.MISSED, thresholds=parts.plain(targets.thresholds_of(row)), at=at)
+            row.save()
+        if adopted.ended_at is None and not _miss_what_is_over(adopted, at=at):
+            _lay_out(adopted, at=at)
 
 
 # --- What happens by itself ---------------------------------------------------------------------------------------
@@ -413,13 +441,16 @@ def plans_with_missed(*, at: datetime) -> list[tuple[UUID, UUID]]:
 @unit_of_work("workout", gate="by")
 def mark_missed(*, adopted_id: UUID, by: UUID, at: datetime) -> int:
     """What was not done on days that are over is missed, or made up on another day; returns how many these were."""
-    adopted = own_adopted(adopted_id=adopted_id, by=by)
+    return _miss_what_is_over(own_adopted(adopted_id=adopted_id, by=by), at=at)
+
+
+def _miss_what_is_over(adopted: AdoptedPlan, *, at: datetime) -> int:
     today = adopted.today(at=at)
     rows = list(adopted.scheduled.filter(state=State.PLANNED, day__lt=today).order_by("day", "place"))
     if not rows:
         return 0
     taken = set(adopted.scheduled.values_list("day", flat=True))
-    entries = dated.entries_of(by)
+    entries = dated.entries_of(adopted.user_id)
     for row in rows:
         row.adopted = adopted
         to = schedule.day_to_make_up(

@@ -71,7 +71,7 @@ def _compute_anew(session: TrainingSession, *, was: str) -> None:
 
 @unit_of_work("workout", gate="by")
 def delete_session(*, session_id: UUID, by: UUID, at: datetime) -> None:
-    """Delete a session with all that was recorded of the activity; records fall back to the others.
+    """Delete a session with all that was recorded of the activity; records fall back to the others, plans to before.
 
     An original goes with the last session that came from it, so that the file may be handed in anew. A duplicate
     goes alone, and was never announced.
@@ -82,6 +82,7 @@ def delete_session(*, session_id: UUID, by: UUID, at: datetime) -> None:
     duplicates = list(TrainingSession.objects.filter(duplicate_of=session))
     recordings = {each.recording_id for each in (session, *duplicates) if each.recording_id}
     main = session.duplicate_of
+    following.take_back(sessions=[session, *duplicates], at=at)
     noting.note_change(session=session, what=replaying.Delete(), at=at)
     session.delete()
     for recording_id in recordings:
