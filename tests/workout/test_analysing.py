@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 from io import StringIO
+from uuid import uuid4
 
 import pytest
 from django.core.management import call_command
@@ -262,6 +263,59 @@ class TestAnalysis:
         assert tasks.analyse_sessions() == 1
         numbers = analysis_of(anna, TrainingSession.objects.get())["numbers"]
         assert numbers["strength"]["volume"]["value"] == 800
+
+    def test_wo5_how_hard_it_felt_is_the_load_where_nothing_was_measured(self, register):
+        anna = register(birth_date="1990-01-01", sex="female")
+        session = start(anna, "strength")
+        TrainingSession.objects.filter(id=session["id"]).update(started_at=now() - timedelta(hours=1))
+        move(anna, session, "complete")
+        tasks.analyse_sessions()
+        session = TrainingSession.objects.get()
+        assert analysis_of(anna, session)["numbers"]["strain"]["load"] is None
+        for effort, load_of_an_hour in ((7, 80), (8, 100)):
+            assert anna.api.patch(f"{SESSIONS}/{session.pk}", {"effort": effort}).status_code == 200
+            tasks.analyse_sessions()
+            strain = analysis_of(anna, session)["numbers"]["strain"]
+            assert strain["load"]["code"] == "load_by_exertion"
+            assert strain["load"]["believed"]["value"] == pytest.approx(load_of_an_hour, rel=0.01)
+            assert strain["exertion"]["value"] == pytest.approx(60 * effort, rel=0.01)
+        assert anna.api.get(f"{WORKOUT}/fitness").json()["days"][-1]["load"] == pytest.approx(100, rel=0.01)
+
+    def test_wo5_laps_say_how_far_how_fast_and_how_hard(self, register):
+        anna = register(birth_date="1990-01-01", sex="female")
+        session_id, begin = uuid4(), (now() - timedelta(hours=1)).replace(microsecond=0)
+        seconds = range(0, 1201, 5)
+        times = [int((begin + timedelta(seconds=at)).timestamp() * 1_000) for at in seconds]
+        metres = [3.0 * min(at, 300) + 4.0 * max(at - 300, 0) for at in seconds]
+        beats = [140.0 if at < 300 else 160.0 for at in seconds]
+        series = [("distance", metres), ("heart_rate", beats)]
+        samples = [{"kind": kind, "times_ms": times, "values": values} for kind, values in series]
+        happened = [
+            (0, {"kind": "start", "sport": "running"}),
+            (1, {"kind": "samples", "series": samples}),
+            (300, {"kind": "lap"}),
+            (720, {"kind": "lap"}),
+            (1200, {"kind": "complete"}),
+        ]
+        operations = [
+            {
+                "operation_id": uuid4(),
+                "session_id": session_id,
+                "at": begin + timedelta(seconds=at),
+                "operation": what,
+            }
+            for at, what in happened
+        ]
+        assert anna.api.post(f"{WORKOUT}/sync", {"operations": operations}).status_code == 200
+        tasks.analyse_sessions()
+        laps = analysis_of(anna, TrainingSession.objects.get())["numbers"]["pacing"]["laps"]
+        told = [(lap["start_s"], lap["elapsed_s"], lap["metres"], lap["heart_rate_bpm"]) for lap in laps]
+        assert told == [
+            (0, 300, pytest.approx(900), pytest.approx(140)),
+            (300, 420, pytest.approx(1_680), pytest.approx(160)),
+            (720, 480, pytest.approx(1_920), pytest.approx(160)),
+        ]
+        assert [lap["moving_s"] for lap in laps] == [300, 420, 480]
 
     def test_settings_that_change_while_an_analysis_runs_are_not_lost(self, register, work, monkeypatch):
         anna = register(birth_date="1990-01-01", sex="female")

@@ -68,6 +68,7 @@ def _analyse(*, session_id: UUID, at: datetime) -> bool:
         session_id=session_id,
         by=session.user_id,
         revision=session.revision,
+        effort=session.effort,
         settings=settings,
         numbers=numbers,
         at=at,
@@ -80,12 +81,14 @@ def _keep(
     session_id: UUID,
     by: UUID,
     revision: int,
+    effort: int | None,
     settings: whole.Settings | None,
     numbers: dict[str, Any],
     at: datetime,
 ) -> bool:
     """Nothing if the session or the athlete's settings have changed meanwhile: then it is due still."""
-    session = TrainingSession.objects.select_for_update().filter(pk=session_id, revision=revision).first()
+    unchanged = TrainingSession.objects.filter(pk=session_id, revision=revision, effort=effort)
+    session = unchanged.select_for_update().first()
     if session is None or not session.analysis_due or settings_on(session) != settings:
         return False
     if settings:
@@ -131,6 +134,8 @@ def compute(session: TrainingSession, settings: whole.Settings) -> dict[str, Any
         pool=pool,
         device_ascent_m=_said_by_device(session, "ascent_m"),
         device_kcal=_said_by_device(session, "energy_kcal"),
+        exertion=session.effort,
+        laps=[(lap.start_s, lap.end_s) for lap in parts.laps_of(session)],
     )
     numbers = plain(result)
     numbers["quality"] = {

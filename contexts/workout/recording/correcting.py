@@ -37,6 +37,8 @@ def change_session(*, session_id: UUID, changes: dict[str, Any], by: UUID, at: d
         setattr(session, name, value)
     has_changed = (session.sport, session.visibility) != before
     session.changes += has_changed
+    if "effort" in changed and session.ended_at is not None:  # without a heart rate the load follows from it
+        session.analysis_due = session.analysis_due or "data"
     merging.keep_own(session, {name: value for name, value in changed.items() if name in merging.TOLD})
     session.save()
     if session.sport != before[0] and session.ended_at is not None:
