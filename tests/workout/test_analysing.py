@@ -210,6 +210,26 @@ class TestAnalysis:
         monkeypatch.setitem(derived._DECLARED, name, better)
         monkeypatch.setattr(load, "edwards", lambda seconds: better.number(times * first(seconds).value))
 
+    def test_wo5_a_body_mass_told_later_gives_the_energy_of_what_was_before(self, register, work, deliver):
+        anna = register(birth_date="1990-01-01", sex="female")
+        early = ran(anna, work, days_ago=9)
+        assert anna.api.get(f"{SESSIONS}/{early.pk}").json()["energy_kcal"] is None
+        for kilograms in (60, 90):
+            assert anna.api.patch("/api/v1/identity/me", {"body_mass_kg": kilograms}).status_code == 200
+            deliver()
+            tasks.analyse_sessions()
+            shown = anna.api.get(f"{SESSIONS}/{early.pk}").json()
+            told = why(anna, early, "energy.resting").json()
+            assert (told["inputs"]["body_mass_kg"], len(told["earlier"])) == (60, 0), "the body of that day stays"
+            assert shown["energy_kcal"] == pytest.approx(self.energy_of(anna, early), abs=0.01)
+        assert shown["methods"]["energy_kcal"]["algorithm"] == "keytel-2005@1"
+        versions = Analysis.objects.filter(session=early).order_by("version")
+        assert list(versions.values_list("reason", flat=True)) == ["new", "settings"]
+
+    @staticmethod
+    def energy_of(person, session):
+        return analysis_of(person, session)["numbers"]["energy"]["estimates"][0]["total"]["value"]
+
     def test_zones_are_the_athletes_own(self, register, work):
         anna = register(birth_date="1990-01-01", sex="female")
         session = ran(anna, work, bpm=140)
@@ -240,7 +260,9 @@ class TestAnalysis:
             {"valid_from": "2020-01-01", "resting_bpm": 50, "threshold_bpm": 165, "hr_max": 185},
         )
         ran(anna, work, days_ago=2, bpm=160)
-        days = anna.api.get(f"{WORKOUT}/fitness").json()["days"]
+        shown = anna.api.get(f"{WORKOUT}/fitness").json()
+        days = shown["days"]
+        assert [one["name"] for one in shown["algorithms"]] == ["fitness-42d@1", "fatigue-7d@1", "form@1"]
         assert len(days) == 91
         loaded = [day for day in days if day["load"] > 0]
         assert len(loaded) == 1

@@ -12,7 +12,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from contexts.workout.analysis import algorithms
+from contexts.workout.analysis import algorithms, load
 from contexts.workout.models import Sport, Thresholds
 from contexts.workout.numbers import analysing, progress, telling, thresholds
 from contexts.workout.sessions import history
@@ -91,6 +91,7 @@ class FitnessDay(serializers.Serializer):
 
 class Fitness(serializers.Serializer):
     days = FitnessDay(many=True)
+    algorithms = AlgorithmItem(many=True, help_text="How fitness, fatigue and form follow from the loads, in order.")
     waiting = serializers.IntegerField(help_text="Sessions that are being analysed anew.")
     sessions = serializers.IntegerField()
 
@@ -197,6 +198,7 @@ class FitnessOfAthlete(Endpoint):
 def _fitness(user_id: UUID, since: date, until: date) -> dict[str, Any]:
     return {
         "days": thresholds.fitness(user_id=user_id, since=since, until=until),
+        "algorithms": [analysing.explained(one) for one in (load.FITNESS, load.FATIGUE, load.FORM)],
         **thresholds.waiting(user_id=user_id),
     }
 

@@ -109,6 +109,9 @@ def _keep(
             algorithms=sorted(algorithms_in(numbers) - analysis.superseded()),
         )
         records.take_efforts(session=session, numbers=numbers, is_new=known is None, at=at)
+        if session.energy_kcal is None and numbers["energy"]:
+            _fill_in_energy(session, numbers["energy"]["estimates"][0]["total"])
+            progress.look_at_goals(session=session, at=at)
     elif known and not analysis.superseded().isdisjoint(known.algorithms):
         # What an old algorithm computes still, whatever replaced it, is not to be tried for ever.
         known.algorithms = sorted(set(known.algorithms) - analysis.superseded())
@@ -116,6 +119,13 @@ def _keep(
     session.analysis_due = ""
     session.save(update_fields=["analysis_due"])
     return True
+
+
+def _fill_in_energy(session: TrainingSession, total: Mapping[str, Any]) -> None:
+    """The summary had none while the athlete's body mass was unknown."""
+    said = {name: part for name, part in total.items() if name != "value"}
+    session.energy_kcal, session.methods = total["value"], session.methods | {"energy_kcal": said}
+    session.save(update_fields=["energy_kcal", "methods"])
 
 
 def compute(session: TrainingSession, settings: whole.Settings) -> dict[str, Any]:
