@@ -65,11 +65,9 @@ def count_for_the_plan(event: events.WorkoutCompleted) -> None:
 
 def _body_told(event: identity.ProfileUpdated) -> identity_services.Physiology | None:
     """The person's body, asked for only where it is what has changed."""
-    return (
-        None
-        if set(bodies.TOLD).isdisjoint(event.changed)
-        else identity_services.get_physiology(user_id=event.user_id)
-    )
+    if set(bodies.TOLD).isdisjoint(event.changed):
+        return None
+    return identity_services.get_physiology(user_id=event.user_id)
 
 
 @on(identity.ProfileUpdated, asks=_body_told)

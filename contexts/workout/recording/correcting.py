@@ -31,23 +31,32 @@ class NotMerged(Refused):
 def change_session(*, session_id: UUID, changes: dict[str, Any], by: UUID, at: datetime) -> TrainingSession:
     """Change what the athlete says of a session. Another sport computes its summary anew, and its records."""
     session = tracking.locked_session(session_id=session_id, by=by)
-    changed = {name: _cleaned(name, value) for name, value in changes.items()}
     before = session.sport, session.visibility
-    for name, value in changed.items():
-        setattr(session, name, value)
+    for name in changes.keys() & {"sport", "visibility"}:
+        setattr(session, name, changes[name])
     has_changed = (session.sport, session.visibility) != before
     session.changes += has_changed
-    if "effort" in changed and session.ended_at is not None:  # without a heart rate the load follows from it
-        session.analysis_due = session.analysis_due or "data"
-    merging.keep_own(session, {name: value for name, value in changed.items() if name in merging.TOLD})
+    told = say(session, {name: value for name, value in changes.items() if name in replaying.TOLD})
     session.save()
     if session.sport != before[0] and session.ended_at is not None:
         _compute_anew(session, was=before[0])
+    if has_changed or told:
+        announced: dict[str, Any] = {"sport": session.sport, "visibility": session.visibility} if has_changed else {}
+        noting.note_change(session=session, what=replaying.Edit(**announced, **told), at=at)
     if has_changed:
-        edit = replaying.Edit(sport=session.sport, visibility=session.visibility)  # type: ignore[arg-type]
-        noting.note_change(session=session, what=edit, at=at)
         completing.announce_change(session, at)
     return session
+
+
+def say(session: TrainingSession, told: dict[str, Any]) -> dict[str, Any]:
+    """What the athlete says of it from now on, which is answered as it is kept; the caller saves the session."""
+    kept = {name: _cleaned(name, value) for name, value in told.items()}
+    if kept.get("effort", session.effort) != session.effort and session.ended_at is not None:
+        session.analysis_due = session.analysis_due or "data"  # without a heart rate the load follows from it
+    for name, value in kept.items():
+        setattr(session, name, value)
+    merging.keep_own(session, kept)
+    return kept
 
 
 def _cleaned(name: str, value: Any) -> Any:
