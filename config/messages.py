@@ -111,7 +111,8 @@ def unreadable() -> dict[str, str]:
     """Why a recording is refused: the exceptions of the readers, which know no framework, and what each says."""
     from contexts.workout.recordings.recording import Unreadable
 
-    return {kind.__name__: (kind.__doc__ or "").strip() for kind in (Unreadable, *Unreadable.__subclasses__())}
+    kinds: list[type[Unreadable]] = [Unreadable, *Unreadable.__subclasses__()]
+    return {kind.__name__: (kind.__doc__ or "").strip() for kind in kinds}
 
 
 def tables() -> Iterator[str]:
