@@ -69,6 +69,7 @@ class TestAnalysis:
         session = ran(anna, work)
         names = [name for name, _ in analysing.numbers_in(analysis_of(anna, session)["numbers"])]
         assert {"moving", "distance", "ascent", "pacing.efforts.5k", "heart_rate.average"} <= set(names)
+        assert {"energy.estimates.met.active", "energy.estimates.heart_rate.total", "zones.heart_rate"} <= set(names)
         for name in names:
             told = why(anna, session, name)
             assert told.status_code == 200, (name, told.content)
@@ -356,6 +357,23 @@ class TestAnalysis:
         assert tasks.analyse_sessions() == 1
         found = analysis_of(anna, TrainingSession.objects.get())["numbers"]
         assert found["zones"]["heart_rate"]["bounds"]["lower"][0] == 80
+
+    def test_an_effort_told_while_an_analysis_runs_is_not_lost(self, register, monkeypatch):
+        anna = register(birth_date="1990-01-01", sex="female")
+        session = move(anna, start(anna, "strength"), "complete")
+        compute = analysing.compute
+
+        def meanwhile(session, settings):
+            numbers = compute(session, settings)
+            anna.api.patch(f"{SESSIONS}/{session.pk}", {"effort": 5})
+            return numbers
+
+        with monkeypatch.context() as patched:
+            patched.setattr(analysing, "compute", meanwhile)
+            assert tasks.analyse_sessions() == 0
+        assert tasks.analyse_sessions() == 1
+        strain = analysis_of(anna, TrainingSession.objects.get(id=session["id"]))["numbers"]["strain"]
+        assert strain["load"]["code"] == "load_by_exertion"
 
     def test_somebody_elses_analysis_does_not_exist(self, register, work):
         anna, boris = register(), register()

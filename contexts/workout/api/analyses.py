@@ -157,7 +157,8 @@ class WhyOfSession(Endpoint):
     def get(self, request: Request, session_id: UUID, number: str) -> Response:
         """Formula, source, version, parameters, inputs, exclusions, and what the number was before.
 
-        `number` is its path in the analysis, such as `pacing.efforts.5k`.
+        `number` is its path in the analysis, such as `pacing.efforts.5k`; what several sources say is named after
+        them, as in `energy.estimates.heart_rate.total`. Of time in zones the first is below all of them.
         """
         session = history.shown_session(session_id=session_id, by=request.user.user_id, at=now())
         return Response(analysing.why(session=session, name=number))

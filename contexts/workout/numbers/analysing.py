@@ -227,13 +227,31 @@ def current(session: TrainingSession) -> Analysis | None:
 
 
 def numbers_in(numbers: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every number of an analysis with its name: the path to it, with dots."""
+    """Every number of an analysis with its name: the path to it, with dots. Of several sources each has its own."""
+    if isinstance(numbers, list):
+        parts_of_it = [one for one in numbers if isinstance(one, dict)]
+        numbers = {str(one.get("source", place)): one for place, one in enumerate(parts_of_it)}
     if isinstance(numbers, dict):
         if "algorithm" in numbers and ("value" in numbers or "values" in numbers):
             yield path, numbers
             return
+        if "bounds" in numbers and "seconds" in numbers:
+            yield path, _in_zones(numbers)
         for name, inner in numbers.items():
             yield from numbers_in(inner, f"{path}.{name}" if path else name)
+
+
+def _in_zones(spent: Mapping[str, Any]) -> dict[str, Any]:
+    """Seconds below the first zone and in each, as a number that says where the bounds come from."""
+    bounds = spent["bounds"]
+    return {
+        "values": [spent["below_s"], *spent["seconds"]],
+        "unit": "s",
+        "algorithm": bounds["algorithm"],
+        "parameters": {"lower": bounds["lower"], "unit": bounds["unit"]},
+        "inputs": bounds["inputs"],
+        "exclusions": [],
+    }
 
 
 def algorithms_in(numbers: Any) -> set[str]:
