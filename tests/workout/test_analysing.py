@@ -286,6 +286,10 @@ class TestAnalysis:
         assert tasks.analyse_sessions() == 1
         numbers = analysis_of(anna, TrainingSession.objects.get())["numbers"]
         assert numbers["strength"]["volume"]["value"] == 800
+        anna.api.post(f"{SESSIONS}/{session['id']}/sets", {"exercise": "Clean/Jerk", "reps": 1, "weight_kg": 60})
+        tasks.analyse_sessions()
+        told = why(anna, TrainingSession.objects.get(), "strength.one_repetition.Clean/Jerk")
+        assert told.json()["inputs"]["weight_kg"] == 60, "whatever people call their exercises"
 
     def test_wo5_how_hard_it_felt_is_the_load_where_nothing_was_measured(self, register):
         anna = register(birth_date="1990-01-01", sex="female")

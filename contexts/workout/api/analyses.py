@@ -237,7 +237,7 @@ class OneThresholds(Endpoint):
 
 urlpatterns = [
     path("sessions/<uuid:session_id>/analysis", AnalysisOfSession.as_view()),
-    path("sessions/<uuid:session_id>/why/<str:number>", WhyOfSession.as_view()),
+    path("sessions/<uuid:session_id>/why/<path:number>", WhyOfSession.as_view()),
     path("algorithms", AllAlgorithms.as_view()),
     path("fitness", FitnessOfAthlete.as_view()),
     path("thresholds", ThresholdsOfAthlete.as_view()),
