@@ -66,6 +66,16 @@ def test_wo2_who_deletes_a_session_has_its_workout_before_them_again(anna, work,
     assert_invariants_hold()
 
 
+def test_wo2_of_two_sessions_the_one_left_counts(anna, work, deliver):
+    adopt(anna, write_plan(anna, write_workout(anna), days=(1,)), today() - timedelta(days=1))
+    first, second = (run_of(anna, work, noon(-1) + timedelta(hours=hours)) for hours in (0, 3))
+    deliver()
+    assert schedule(anna)[0]["session_id"] == first
+    delete_session(anna, first)
+    assert [(row["state"], row["session_id"]) for row in schedule(anna)[:1]] == [("done", second)]
+    assert_invariants_hold()
+
+
 def test_wo2_what_the_athlete_has_reported_stands_without_its_session(anna, deliver):
     unit_of_work("workout")(exercise_library.plant)(Exercise, using="workout")
     adopt(anna, write_plan(anna, write_workout(anna, squats(), sport="strength"), sport="strength"))

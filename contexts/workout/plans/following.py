@@ -4,7 +4,7 @@ What is to come is laid out anew by `planning.schedule` whenever something has b
 Whoever changes a schedule holds the athlete's gate.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from typing import Any, Final
@@ -116,7 +116,7 @@ def adopt_plan(
     )
     adopted.content = parts.plain(content)
     adopted.save(force_insert=True)
-    _lay_out(adopted, at=at)
+    lay_out(adopted, at=at)
     publish(
         events.PlanAdopted(
             adopted_id=adopted.pk,
@@ -190,7 +190,7 @@ def names_of(row: ScheduledWorkout) -> dict[UUID, str]:
     return msgspec.convert(row.adopted.content["exercises"], type=dict[UUID, str])
 
 
-def _lay_out(adopted: AdoptedPlan, *, at: datetime) -> None:
+def lay_out(adopted: AdoptedPlan, *, at: datetime) -> None:
     """Write what follows from the plan and its history; settled rows are history and stay."""
     content = schedule.read_content(adopted.content)
     rows = {Slot(row.week, row.place): row for row in adopted.scheduled.all()}
@@ -281,7 +281,7 @@ def skip_workout(*, scheduled_id: UUID, by: UUID, at: datetime) -> ScheduledWork
     if row.state != State.SKIPPED:
         row.settle(State.SKIPPED, thresholds=parts.plain(targets.thresholds_of(row)), at=at)
         row.save()
-        _lay_out(row.adopted, at=at)
+        lay_out(row.adopted, at=at)
     return row
 
 
@@ -323,11 +323,11 @@ def _free_session(*, session_id: UUID, row: ScheduledWorkout, by: UUID) -> Train
 
 def _fulfil(row: ScheduledWorkout, *, at: datetime) -> None:
     """Done or failed; what is to come follows from it."""
-    _judge(row, at=at)
-    _lay_out(row.adopted, at=at)
+    judge(row, at=at)
+    lay_out(row.adopted, at=at)
 
 
-def _judge(row: ScheduledWorkout, *, at: datetime) -> None:
+def judge(row: ScheduledWorkout, *, at: datetime) -> None:
     """Done or failed, as its results and its session say.
 
     The sets of the session are its results unless the athlete has said others.
@@ -368,29 +368,6 @@ def count_sets(*, session: TrainingSession, at: datetime) -> None:
         _fulfil(row, at=at)
 
 
-def take_back(*, sessions: Iterable[TrainingSession], at: datetime) -> None:
-    """Sessions are about to be deleted: what they counted for is as if they had never been, due or missed.
-
-    Results that the athlete has reported in their own words stand without a session. The caller holds the athlete's
-    gate.
-    """
-    for row in ScheduledWorkout.objects.select_related("adopted").filter(session__in=sessions):
-        said, adopted = outcome_of(row), row.adopted
-        if said.results and not said.from_sets:
-            row.session = None
-            _judge(row, at=at)
-        elif adopted.ended_at is not None and row.day >= adopted.today(at=at):
-            row.delete()  # a plan given up has nothing to come
-            continue
-        else:
-            row.unsettle(at=at)
-            if adopted.ended_at is not None:
-                row.settle(State.MISSED, thresholds=parts.plain(targets.thresholds_of(row)), at=at)
-            row.save()
-        if adopted.ended_at is None and not _miss_what_is_over(adopted, at=at):
-            _lay_out(adopted, at=at)
-
-
 # --- What happens by itself ---------------------------------------------------------------------------------------
 
 
@@ -402,12 +379,20 @@ def match_session(*, session_id: UUID, by: UUID, at: datetime) -> ScheduledWorko
     has nothing of this sport on the session's own day, for a second run of a day is not tomorrow's.
     """
     session = TrainingSession.objects.filter(pk=session_id, user_id=by).first()
-    if session is None or ScheduledWorkout.objects.filter(session=session).exists():
+    return match(session, at=at) if session is not None else None
+
+
+def match(session: TrainingSession, *, at: datetime) -> ScheduledWorkout | None:
+    """As `match_session`. The caller holds the athlete's gate."""
+    if ScheduledWorkout.objects.filter(session=session).exists():
         return None
     around = session.started_at.date()
     reach = MATCHES_WITHIN + timedelta(days=1)  # the athlete's day is at most one away from that of UTC
     near = ScheduledWorkout.objects.select_related("adopted").filter(
-        user_id=by, sport=session.sport, day__range=(around - reach, around + reach), adopted__ended_at__isnull=True
+        user_id=session.user_id,
+        sport=session.sport,
+        day__range=(around - reach, around + reach),
+        adopted__ended_at__isnull=True,
     )
     apart = [(_days_apart(row, session), row) for row in near]
     today = [row for days_apart, row in apart if not days_apart]
@@ -441,10 +426,11 @@ def plans_with_missed(*, at: datetime) -> list[tuple[UUID, UUID]]:
 @unit_of_work("workout", gate="by")
 def mark_missed(*, adopted_id: UUID, by: UUID, at: datetime) -> int:
     """What was not done on days that are over is missed, or made up on another day; returns how many these were."""
-    return _miss_what_is_over(own_adopted(adopted_id=adopted_id, by=by), at=at)
+    return miss_what_is_over(own_adopted(adopted_id=adopted_id, by=by), at=at)
 
 
-def _miss_what_is_over(adopted: AdoptedPlan, *, at: datetime) -> int:
+def miss_what_is_over(adopted: AdoptedPlan, *, at: datetime) -> int:
+    """As `mark_missed`. The caller holds the athlete's gate."""
     today = adopted.today(at=at)
     rows = list(adopted.scheduled.filter(state=State.PLANNED, day__lt=today).order_by("day", "place"))
     if not rows:
@@ -469,7 +455,7 @@ def _miss_what_is_over(adopted: AdoptedPlan, *, at: datetime) -> int:
     ScheduledWorkout.objects.bulk_update(
         rows, ["state", "settled_at", "thresholds", "day", "moved", "made_up", "changed_at"]
     )
-    _lay_out(adopted, at=at)
+    lay_out(adopted, at=at)
     return len(rows)
 
 

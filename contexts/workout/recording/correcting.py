@@ -10,7 +10,7 @@ from contexts.workout import events
 from contexts.workout.models import BatchMember, Import, TrainingSession
 from contexts.workout.numbers import records
 from contexts.workout.outdoors import tracks
-from contexts.workout.plans import following
+from contexts.workout.plans import following, taking_back
 from contexts.workout.recording import completing, noting, replaying, tracking
 from contexts.workout.recordings.recording import clean_line, clean_names, clean_prose
 from contexts.workout.series import columns
@@ -93,9 +93,10 @@ def delete_session(*, session_id: UUID, by: UUID, at: datetime) -> None:
     duplicates = list(TrainingSession.objects.filter(duplicate_of=session))
     recordings = {each.recording_id for each in (session, *duplicates) if each.recording_id}
     main = session.duplicate_of
-    following.take_back(sessions=[session, *duplicates], at=at)
+    counted_for = taking_back.take_back(sessions=[session, *duplicates], at=at)
     noting.note_change(session=session, what=replaying.Delete(), at=at)
     session.delete()
+    taking_back.settle_anew(counted_for, at=at)
     for recording_id in recordings:
         _forget_original(recording_id)
     if main is not None:
