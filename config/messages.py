@@ -14,6 +14,7 @@ import pkgutil
 import re
 import sys
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 import django
@@ -26,6 +27,8 @@ SCRIPTS = SERVER.with_name("djangojs.po")
 CALLS = {"_", "gettext", "gettext_lazy"}
 SENTENCES = {"InvalidInput", "TryAgain", "TokenInvalid", "BadJson", "Text", "ValidationError", "_plain_problem"}
 """Calls whose first argument is read by people: it is looked up in the catalogue when the answer is written."""
+AFTER_CODE = {"Flaw", "Unopenable"}
+"""Calls that name a code first, then what people read."""
 IN_TEMPLATE = re.compile(r"""{%\s*translate\s+(["'])(.+?)\1""")
 IN_BLOCK = re.compile(r"{%\s*blocktranslate[^%]*%}(.+?){%\s*endblocktranslate", re.DOTALL)
 IN_SCRIPT = re.compile(r"""\bt\(\s*"((?:[^"\\]|\\.)+)"\s*[,)]""")
@@ -89,13 +92,27 @@ def untranslatable() -> Iterator[str]:
 
 
 def _spoken(path: Path) -> Iterator[ast.expr]:
+    sentences = SENTENCES | unreadable().keys() if path.parent.name == "recordings" else SENTENCES
     for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Call) and node.args and _is_spoken(ast.unparse(node.func)):
-            yield node.args[0]
+        if not isinstance(node, ast.Call):
+            continue
+        function = ast.unparse(node.func)
+        name = function.rpartition(".")[2]
+        if function in CALLS or name in sentences:
+            yield from node.args[:1]
+        elif name in AFTER_CODE:
+            yield from node.args[1:2]
+        elif name == "refuse":
+            yield from (said.value for said in node.keywords if said.arg == "detail")
 
 
-def _is_spoken(function: str) -> bool:
-    return function in CALLS or function.rpartition(".")[2] in SENTENCES
+@cache
+def unreadable() -> dict[str, str]:
+    """Why a recording is refused: the exceptions of the readers, which know no framework, and what each says."""
+    from contexts.workout.recordings.recording import Unreadable
+
+    kinds: list[type[Unreadable]] = [Unreadable, *Unreadable.__subclasses__()]
+    return {kind.__name__: (kind.__doc__ or "").strip() for kind in kinds}
 
 
 def tables() -> Iterator[str]:
@@ -104,6 +121,7 @@ def tables() -> Iterator[str]:
     from contexts.health.trends.formulas import ALGORITHMS
     from contexts.identity import rules
     from contexts.workout import analysis
+    from contexts.workout.numbers import telling
     from kernel.http import TITLES
 
     yield from TITLES.values()
@@ -113,6 +131,8 @@ def tables() -> Iterator[str]:
     for algorithm in analysis.algorithms():
         yield algorithm.formula
         yield algorithm.source
+    yield from telling.SENTENCES.values()
+    yield from unreadable().values()
 
 
 def script_texts() -> Iterator[str]:

@@ -61,7 +61,7 @@ def _no_archive() -> Unopenable:
 
 
 def _too_many(limits: Limits) -> Unopenable:
-    return Unopenable("too_many_members", f"The archive holds more than {limits.members:,} files.")
+    return Unopenable("too_many_members", "The archive holds more files than we take.")
 
 
 def _ensure_small_directory(file: IO[bytes], limits: Limits) -> None:
@@ -113,5 +113,5 @@ def read_member(archive: zipfile.ZipFile, number: int, *, most: int) -> bytes:
     except Exception as damage:  # the standard library raises many kinds for damaged members
         raise Unopenable("corrupt_member", "The archive is damaged at this file.") from damage
     if len(data) > most:
-        raise Unopenable("member_too_large", f"The file is larger than {most // 1_000_000} MB.")
+        raise Unopenable("member_too_large", "The file is larger than we take.")
     return data

@@ -30,6 +30,25 @@ from kernel.admin import LookOnlyAdmin
 from kernel.databases import database_time
 from kernel.errors import Refused
 
+IMPLAUSIBLE = ("impossible_speed", "energy_differs_from_formula")
+"""What is flagged here; what is wrong with a heart rate is nothing that moderators see."""
+
+
+class ImplausibleFilter(admin.SimpleListFilter):
+    """Sessions in which something cannot have been as it was recorded."""
+
+    title = "implausible"
+    parameter_name = "implausible"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """By what is wrong."""
+        return [(code, code.replace("_", " ")) for code in IMPLAUSIBLE]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[TrainingSession]) -> QuerySet[TrainingSession]:
+        """Those with this flag."""
+        wanted = self.value()
+        return queryset.filter(anomalies__contains=[{"code": wanted}]) if wanted in IMPLAUSIBLE else queryset
+
 
 @admin.register(TrainingSession)
 class TrainingSessionAdmin(LookOnlyAdmin):
@@ -43,8 +62,9 @@ class TrainingSessionAdmin(LookOnlyAdmin):
         "duration_s",
         "distance_m",
         "visibility",
+        "implausible",
     )
-    list_filter = ("sport", "state", "source", "visibility")
+    list_filter = (ImplausibleFilter, "sport", "state", "source", "visibility")
     search_fields = ("=id", "=user_id")
     ordering = ("-started_at",)
     fields = (
@@ -60,11 +80,18 @@ class TrainingSessionAdmin(LookOnlyAdmin):
         "duration_s",
         "moving_s",
         "distance_m",
+        "implausible",
         "revision",
         "recording",
         "part",
     )
+    readonly_fields = ("implausible",)
     show_full_result_count = False
+
+    @admin.display(description="Implausible")
+    def implausible(self, row: TrainingSession) -> str:
+        """How often what cannot have been as it was recorded."""
+        return ", ".join(f"{one['code']}: {one['count']}" for one in row.anomalies if one["code"] in IMPLAUSIBLE)
 
 
 @admin.register(Import)

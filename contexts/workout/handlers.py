@@ -3,8 +3,10 @@
 from contexts.health import events as health
 from contexts.health import services as health_services
 from contexts.identity import events as identity
+from contexts.identity import services as identity_services
 from contexts.social import events as social
 from contexts.workout import events, tasks
+from contexts.workout.numbers import bodies
 from contexts.workout.outdoors import efforts
 from contexts.workout.plans import following
 from contexts.workout.recording import sampling, together, watching
@@ -69,6 +71,20 @@ def tell_invited(event: events.GroupWorkoutCreated) -> None:
 def count_for_the_plan(event: events.WorkoutCompleted) -> None:
     """A session is what a plan asked for on that day: its scheduled workout is done."""
     following.match_session(session_id=event.session_id, by=event.user_id, at=event.occurred_at)
+
+
+def _body_told(event: identity.ProfileUpdated) -> identity_services.Physiology | None:
+    """The person's body, asked for only where it is what has changed."""
+    if set(bodies.TOLD).isdisjoint(event.changed):
+        return None
+    return identity_services.get_physiology(user_id=event.user_id)
+
+
+@on(identity.ProfileUpdated, asks=_body_told)
+def fill_in_bodies(event: identity.ProfileUpdated, known: identity_services.Physiology | None) -> None:
+    """Who tells their body mass has the energy of what they trained before."""
+    if known is not None and bodies.fill_in(by=event.user_id, known=known, changed=event.changed):
+        run_after_commit(tasks.analyse_sessions.delay, once="analysis")
 
 
 @on(social.FriendshipEstablished)

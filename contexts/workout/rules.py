@@ -99,7 +99,7 @@ def anomalies(streams: Streams, path: Path | None, physiology: Physiology | None
     """WO-3: what is implausible in the streams."""
     rates = column(streams.heart_rate_bpm)
     rates = rates[np.isfinite(rates)]
-    limit = 220 - physiology.age if physiology else MAX_HEART_RATE
+    limit = physiology.hr_max or 220 - physiology.age if physiology else MAX_HEART_RATE
     counts = {
         "heart_rate_out_of_range": int((~is_heart_rate(rates)).sum()),
         "heart_rate_above_age_limit": int(((rates > limit) & (rates <= MAX_HEART_RATE)).sum()),

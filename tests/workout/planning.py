@@ -1,11 +1,14 @@
 """What the tests of plans share: workouts, plans, and schedules through the front door."""
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from contexts.workout.plans.exercise_library import EXERCISES
+from kernel.observability import invariants
 from tests.conftest import Person
+from tests.workout.conftest import gpx, hand_in, progress
 
 WORKOUT = "/api/v1/workout"
 SQUAT = str(next(known.id for known in EXERCISES if known.english == "Back squat"))
@@ -82,3 +85,23 @@ def code_of(answer: Any) -> str:
 def identifier(said: dict[str, Any]) -> UUID:
     """The id of what the API answered."""
     return UUID(said["id"])
+
+
+def run_of(person: Person, work: Callable[[], int], begin: datetime, minutes: int = 30) -> str:
+    """Hand in a run; answers its session."""
+    answer = hand_in(person, gpx(begin, points=minutes * 6 + 1, step_s=10))
+    work()
+    (session_id,) = progress(person, answer)["sessions"]
+    return str(session_id)
+
+
+def complete(person: Person, row: dict[str, Any], **said: Any) -> dict[str, Any]:
+    """Say that a scheduled workout was done."""
+    return made(person, f"schedule/{row['id']}/complete", said)
+
+
+def assert_invariants_hold() -> None:
+    """Each query of workout's `invariants` finds nothing."""
+    found = {one.id: one.violations() for one in invariants() if one.context == "workout"}
+    assert found.keys() >= {"W6", "W7", "X2"}
+    assert not any(found.values()), found

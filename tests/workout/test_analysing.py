@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 from io import StringIO
+from uuid import uuid4
 
 import pytest
 from django.core.management import call_command
@@ -68,6 +69,7 @@ class TestAnalysis:
         session = ran(anna, work)
         names = [name for name, _ in analysing.numbers_in(analysis_of(anna, session)["numbers"])]
         assert {"moving", "distance", "ascent", "pacing.efforts.5k", "heart_rate.average"} <= set(names)
+        assert {"energy.estimates.met.active", "energy.estimates.heart_rate.total", "zones.heart_rate"} <= set(names)
         for name in names:
             told = why(anna, session, name)
             assert told.status_code == 200, (name, told.content)
@@ -133,6 +135,43 @@ class TestAnalysis:
         listed = anna.api.get(f"{WORKOUT}/algorithms", headers={"Accept-Language": "ru"}).json()["algorithms"]
         assert next(one for one in listed if one["name"] == "fox-1971@1")["formula"] == "220 − возраст"
 
+    def test_reasons_have_a_code_and_are_told_in_the_readers_language(self, register, work):
+        anna = register(birth_date="1950-01-01", sex="female", body_mass_kg=60)
+        session = ran(anna, work, bpm=190)
+        put(anna, threshold_bpm=165, resting_bpm=50)
+        tasks.analyse_sessions()
+
+        def told(tongue):
+            headers = {"Accept-Language": tongue}
+            numbers = anna.api.get(f"{SESSIONS}/{session.pk}/analysis", headers=headers).json()["numbers"]
+            shown = anna.api.get(f"{SESSIONS}/{session.pk}", headers=headers).json()
+            number = anna.api.get(f"{SESSIONS}/{session.pk}/why/pacing.normalised", headers=headers).json()
+            said = [*number["exclusions"], *numbers["quality"]["flags"], *shown["anomalies"]]
+            return {one["code"]: one["reason"] for one in [*said, numbers["energy"], numbers["strain"]["load"]]}
+
+        english, russian = told("en"), told("ru")
+        assert english["window_not_full"] == "the first window is not full"
+        assert russian["window_not_full"] == "первое окно ещё не заполнено"
+        flagged = {"heart_rate_above_limit", "heart_rate_flat_line", "heart_rate_above_age_limit"}
+        assert (
+            set(english)
+            == set(russian)
+            == flagged
+            | {
+                "window_not_full",
+                "energy_by_heart_rate",
+                "load_by_heart_rate",
+            }
+        )
+        assert all(english[code] != russian[code] for code in english)
+        # A number of the time when reasons had no codes: it kept the English sentence.
+        found = Analysis.objects.get(session=session, is_current=True)
+        found.numbers["pacing"]["normalised"]["exclusions"] = [
+            {"what": "seconds", "count": 29, "reason": "the first window is not full"}
+        ]
+        found.save()
+        assert told("ru") == russian
+
     def test_wo5_a_better_algorithm_computes_anew_by_itself_and_keeps_what_was(self, register, work, monkeypatch):
         anna = register(birth_date="1990-01-01", sex="female")
         sessions = [ran(anna, work, days_ago=days) for days in (2, 4, 6)]
@@ -172,6 +211,26 @@ class TestAnalysis:
         monkeypatch.setitem(derived._DECLARED, name, better)
         monkeypatch.setattr(load, "edwards", lambda seconds: better.number(times * first(seconds).value))
 
+    def test_wo5_a_body_mass_told_later_gives_the_energy_of_what_was_before(self, register, work, deliver):
+        anna = register(birth_date="1990-01-01", sex="female")
+        early = ran(anna, work, days_ago=9)
+        assert anna.api.get(f"{SESSIONS}/{early.pk}").json()["energy_kcal"] is None
+        for kilograms in (60, 90):
+            assert anna.api.patch("/api/v1/identity/me", {"body_mass_kg": kilograms}).status_code == 200
+            deliver()
+            tasks.analyse_sessions()
+            shown = anna.api.get(f"{SESSIONS}/{early.pk}").json()
+            told = why(anna, early, "energy.resting").json()
+            assert (told["inputs"]["body_mass_kg"], len(told["earlier"])) == (60, 0), "the body of that day stays"
+            assert shown["energy_kcal"] == pytest.approx(self.energy_of(anna, early), abs=0.01)
+        assert shown["methods"]["energy_kcal"]["algorithm"] == "keytel-2005@1"
+        versions = Analysis.objects.filter(session=early).order_by("version")
+        assert list(versions.values_list("reason", flat=True)) == ["new", "settings"]
+
+    @staticmethod
+    def energy_of(person, session):
+        return analysis_of(person, session)["numbers"]["energy"]["estimates"][0]["total"]["value"]
+
     def test_zones_are_the_athletes_own(self, register, work):
         anna = register(birth_date="1990-01-01", sex="female")
         session = ran(anna, work, bpm=140)
@@ -202,7 +261,9 @@ class TestAnalysis:
             {"valid_from": "2020-01-01", "resting_bpm": 50, "threshold_bpm": 165, "hr_max": 185},
         )
         ran(anna, work, days_ago=2, bpm=160)
-        days = anna.api.get(f"{WORKOUT}/fitness").json()["days"]
+        shown = anna.api.get(f"{WORKOUT}/fitness").json()
+        days = shown["days"]
+        assert [one["name"] for one in shown["algorithms"]] == ["fitness-42d@1", "fatigue-7d@1", "form@1"]
         assert len(days) == 91
         loaded = [day for day in days if day["load"] > 0]
         assert len(loaded) == 1
@@ -225,6 +286,63 @@ class TestAnalysis:
         assert tasks.analyse_sessions() == 1
         numbers = analysis_of(anna, TrainingSession.objects.get())["numbers"]
         assert numbers["strength"]["volume"]["value"] == 800
+        anna.api.post(f"{SESSIONS}/{session['id']}/sets", {"exercise": "Clean/Jerk", "reps": 1, "weight_kg": 60})
+        tasks.analyse_sessions()
+        told = why(anna, TrainingSession.objects.get(), "strength.one_repetition.Clean/Jerk")
+        assert told.json()["inputs"]["weight_kg"] == 60, "whatever people call their exercises"
+
+    def test_wo5_how_hard_it_felt_is_the_load_where_nothing_was_measured(self, register):
+        anna = register(birth_date="1990-01-01", sex="female")
+        session = start(anna, "strength")
+        TrainingSession.objects.filter(id=session["id"]).update(started_at=now() - timedelta(hours=1))
+        move(anna, session, "complete")
+        tasks.analyse_sessions()
+        session = TrainingSession.objects.get()
+        assert analysis_of(anna, session)["numbers"]["strain"]["load"] is None
+        for effort, load_of_an_hour in ((7, 80), (8, 100)):
+            assert anna.api.patch(f"{SESSIONS}/{session.pk}", {"effort": effort}).status_code == 200
+            tasks.analyse_sessions()
+            strain = analysis_of(anna, session)["numbers"]["strain"]
+            assert strain["load"]["code"] == "load_by_exertion"
+            assert strain["load"]["believed"]["value"] == pytest.approx(load_of_an_hour, rel=0.01)
+            assert strain["exertion"]["value"] == pytest.approx(60 * effort, rel=0.01)
+        assert anna.api.get(f"{WORKOUT}/fitness").json()["days"][-1]["load"] == pytest.approx(100, rel=0.01)
+
+    def test_wo5_laps_say_how_far_how_fast_and_how_hard(self, register):
+        anna = register(birth_date="1990-01-01", sex="female")
+        session_id, begin = uuid4(), (now() - timedelta(hours=1)).replace(microsecond=0)
+        seconds = range(0, 1201, 5)
+        times = [int((begin + timedelta(seconds=at)).timestamp() * 1_000) for at in seconds]
+        metres = [3.0 * min(at, 300) + 4.0 * max(at - 300, 0) for at in seconds]
+        beats = [140.0 if at < 300 else 160.0 for at in seconds]
+        series = [("distance", metres), ("heart_rate", beats)]
+        samples = [{"kind": kind, "times_ms": times, "values": values} for kind, values in series]
+        happened = [
+            (0, {"kind": "start", "sport": "running"}),
+            (1, {"kind": "samples", "series": samples}),
+            (300, {"kind": "lap"}),
+            (720, {"kind": "lap"}),
+            (1200, {"kind": "complete"}),
+        ]
+        operations = [
+            {
+                "operation_id": uuid4(),
+                "session_id": session_id,
+                "at": begin + timedelta(seconds=at),
+                "operation": what,
+            }
+            for at, what in happened
+        ]
+        assert anna.api.post(f"{WORKOUT}/sync", {"operations": operations}).status_code == 200
+        tasks.analyse_sessions()
+        laps = analysis_of(anna, TrainingSession.objects.get())["numbers"]["pacing"]["laps"]
+        told = [(lap["start_s"], lap["elapsed_s"], lap["metres"], lap["heart_rate_bpm"]) for lap in laps]
+        assert told == [
+            (0, 300, pytest.approx(900), pytest.approx(140)),
+            (300, 420, pytest.approx(1_680), pytest.approx(160)),
+            (720, 480, pytest.approx(1_920), pytest.approx(160)),
+        ]
+        assert [lap["moving_s"] for lap in laps] == [300, 420, 480]
 
     def test_settings_that_change_while_an_analysis_runs_are_not_lost(self, register, work, monkeypatch):
         anna = register(birth_date="1990-01-01", sex="female")
@@ -243,6 +361,23 @@ class TestAnalysis:
         assert tasks.analyse_sessions() == 1
         found = analysis_of(anna, TrainingSession.objects.get())["numbers"]
         assert found["zones"]["heart_rate"]["bounds"]["lower"][0] == 80
+
+    def test_an_effort_told_while_an_analysis_runs_is_not_lost(self, register, monkeypatch):
+        anna = register(birth_date="1990-01-01", sex="female")
+        session = move(anna, start(anna, "strength"), "complete")
+        compute = analysing.compute
+
+        def meanwhile(session, settings):
+            numbers = compute(session, settings)
+            anna.api.patch(f"{SESSIONS}/{session.pk}", {"effort": 5})
+            return numbers
+
+        with monkeypatch.context() as patched:
+            patched.setattr(analysing, "compute", meanwhile)
+            assert tasks.analyse_sessions() == 0
+        assert tasks.analyse_sessions() == 1
+        strain = analysis_of(anna, TrainingSession.objects.get(id=session["id"]))["numbers"]["strain"]
+        assert strain["load"]["code"] == "load_by_exertion"
 
     def test_somebody_elses_analysis_does_not_exist(self, register, work):
         anna, boris = register(), register()

@@ -143,6 +143,21 @@ class TestRefusals:
         again = hand_in(person, data, name)
         assert (again.status_code, again.json()) == (200, done)
 
+    def test_refusals_and_warnings_are_told_in_the_readers_language(self, register, work):
+        person = register()
+        timeless = gpx(BEGIN).replace(b"<time>2026-03-01T08:00:10Z</time>", b"")
+        route, warned = hand_in(person, b"<gpx></gpx>"), hand_in(person, timeless)
+        work()
+
+        def told(answer, tongue):
+            shown = person.api.get(f"{IMPORTS}/{import_of(answer)}", headers={"Accept-Language": tongue}).json()
+            return [(one["code"], one["detail"]) for one in (shown["refusal"], *shown["warnings"]) if one]
+
+        assert told(route, "en") == [("not_an_activity", "This GPX file holds no track.")]
+        assert told(route, "ru") == [("not_an_activity", "В этом файле GPX нет трека.")]
+        assert told(warned, "en") == [("points_without_time", "1 points without a time were left out.")]
+        assert told(warned, "ru") == [("points_without_time", "Пропущено точек без времени: 1.")]
+
     def test_an_empty_file_is_refused_at_once(self, register):
         answer = hand_in(register(), b"")
         assert (answer.status_code, answer.json()["errors"][0]["code"]) == (400, "empty")

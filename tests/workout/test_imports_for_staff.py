@@ -47,6 +47,20 @@ def test_a_batch_shows_its_failures_and_no_names(staff_client, register, unpack)
     assert "secret name" not in content
 
 
+def test_sessions_that_cannot_be_true_are_flagged_and_no_heart_rate_is_told(staff_client, register, work):
+    odd, fine = register(birth_date="1950-01-01"), register()
+    jump = gpx(BEGIN, points=30).replace(b'lat="50.00', b'lat="51.00', 4)
+    for person, data in ((odd, jump.replace(b"<gpxtpx:hr>140", b"<gpxtpx:hr>190")), (fine, gpx(BEGIN))):
+        hand_in(person, data)
+    work()
+    moderator = staff_client("moderator")
+    flagged = moderator.get("/admin/workout/trainingsession/?implausible=impossible_speed").content.decode()
+    assert "impossible_speed: " in flagged
+    assert str(odd.user_id) in flagged
+    assert str(fine.user_id) not in flagged
+    assert "heart_rate_above" not in flagged
+
+
 def test_an_import_announces_its_end_once(register, work, announced):
     person = register()
     for data in (gpx(BEGIN), b"<gpx>"):

@@ -1,13 +1,18 @@
 """The same activity from watch, phone and cloud is one session, by each field's best word, and can be taken apart."""
 
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import pytest
 
-from contexts.workout import events
-from contexts.workout.models import PersonalBest, TrainingSession
+from contexts.workout import events, tasks
+from contexts.workout.models import Exercise, PersonalBest, TrainingSession
+from contexts.workout.plans import exercise_library
+from kernel.databases import unit_of_work
 from kernel.observability import invariants
 from tests.workout.conftest import SESSIONS, gpx, hand_in, progress
+from tests.workout.making_sports import fit_strength
+from tests.workout.planning import SQUAT, adopt, made, noon, schedule, squats, write_plan, write_workout
 
 pytestmark = pytest.mark.django_db(databases="__all__", transaction=True)
 
@@ -103,6 +108,79 @@ def test_wo9_back_to_back_intervals_are_sessions_of_their_own(register, work):
         for nth in range(4)
     ]
     assert sorted(listed(person)) == sorted(runs)
+
+
+def lifted_on_phone(person, begin, seconds, *sets):
+    """A strength session that a phone recorded offline, with these sets; answers it and how to tell more of it."""
+    session_id = uuid4()
+
+    def tell(at, **operation):
+        sent = {"operation_id": uuid4(), "session_id": session_id, "at": at, "operation": operation}
+        made(person, "sync", {"operations": [sent]})
+
+    tell(begin, kind="start", sport="strength")
+    for nth, lifted in enumerate(sets):
+        tell(begin + timedelta(seconds=60 * nth), kind="set", set_id=uuid4(), **lifted)
+    tell(begin + timedelta(seconds=seconds), kind="complete")
+    return str(session_id), tell
+
+
+def lifted_on_watch(person, work, begin, *sets):
+    """The same from a watch; sets as (repetitions, kilograms), a minute and a half each."""
+    data = fit_strength([(28, reps, kilograms, 30.0) for reps, kilograms in sets], start=begin)
+    answer = hand_in(person, data, name="watch.fit")
+    work()
+    (session,) = progress(person, answer)["sessions"]
+    return session
+
+
+def lifted(person, session):
+    """Repetitions and kilograms, as the sets of a session show them and as its numbers count them."""
+    tasks.analyse_sessions()
+    sets = person.api.get(f"{SESSIONS}/{session}/sets").json()["sets"]
+    strength = person.api.get(f"{SESSIONS}/{session}/analysis").json()["numbers"]["strength"]
+    volume = strength and strength["volume"]["value"]
+    exported = person.api.get(f"{SESSIONS}/{session}/export?format=json").json()["sets"]
+    assert [one["reps"] for one in exported] == [one["reps"] for one in sets]
+    return [(one["reps"], one["weight_kg"]) for one in sets], volume
+
+
+def test_wo9_the_sets_of_a_duplicate_fill_a_gap_and_go_with_it(register, work, deliver):
+    person = register(birth_date="1990-01-01", sex="female", body_mass_kg=60)
+    unit_of_work("workout")(exercise_library.plant)(Exercise, using="workout")
+    workout = write_workout(person, squats(kilograms=60, reps=8, sets=2), sport="strength")
+    adopt(person, write_plan(person, workout, sport="strength"), noon(-1).date())
+    phone, _ = lifted_on_phone(person, noon(-1), 180)
+    deliver()
+    before = lifted(person, phone), schedule(person)[0]["state"]
+    assert before == (([], None), "done")
+    watch = lifted_on_watch(person, work, noon(-1), (8, 60.0), (8, 60.0))
+    assert shown(person, watch)["duplicate_of"] == phone
+    assert shown(person, phone)["taken_from"]["sets"] == watch
+    assert lifted(person, phone) == ([(8, 60.0), (8, 60.0)], 960)
+    # Sets are changed where they are, and count for the plan whoever recorded them.
+    for one in person.api.get(f"{SESSIONS}/{phone}/sets").json()["sets"]:
+        said = {"exercise_id": SQUAT, "reps": 8, "weight_kg": 50}
+        assert person.api.put(f"{SESSIONS}/{phone}/sets/{one['set_id']}", said).status_code == 200
+    assert schedule(person)[0]["state"] == "failed", "lighter than asked"
+    person.api.post(f"{SESSIONS}/{phone}/split")
+    assert (lifted(person, phone), schedule(person)[0]["state"]) == before
+    assert lifted(person, watch) == ([(8, 50), (8, 50)], 800)
+
+
+def test_wo9_sets_are_of_one_source_and_those_written_down_go_before_those_counted(register, work):
+    person = register(birth_date="1990-01-01", sex="female", body_mass_kg=60)
+    own = {"exercise": "Squat", "reps": 5, "weight_kg": 100, "rpe": 8}
+    phone, tell = lifted_on_phone(person, BEGIN, 180, own)
+    watch = lifted_on_watch(person, work, BEGIN, (5, 95.0), (3, None))
+    assert lifted(person, phone) == ([(5, 100.0)], 500)
+    (written,) = person.api.get(f"{SESSIONS}/{phone}/sets").json()["sets"]
+    assert person.api.delete(f"{SESSIONS}/{phone}/sets/{written['set_id']}").status_code == 204
+    assert lifted(person, phone) == ([(5, 95.0), (3, None)], 475)
+    tell(BEGIN + timedelta(seconds=90), kind="set", set_id=uuid4(), **own)
+    assert lifted(person, phone) == ([(5, 100.0)], 500)
+    assert person.api.delete(f"{SESSIONS}/{watch}").status_code == 204
+    assert lifted(person, phone) == ([(5, 100.0)], 500)
 
 
 def test_what_another_athlete_did_at_the_same_time_is_theirs(register, work):

@@ -157,6 +157,23 @@ class TestOfflineSessions:
         assert {one["status"] for one in send(anna, operations)["outcomes"]} == {"repeated"}
         assert shown(anna, session_id)["state"] == "completed"
 
+    def test_wo9_notes_and_feelings_are_said_offline_and_the_later_word_counts(self, register):
+        anna, session_id = register(), uuid4()
+        end = BEGIN + timedelta(minutes=10)
+        said = {"title": " Лес ", "notes": "Wet", "effort": 7, "mood": 4, "commute": True, "gear": ["Shoes"]}
+        later = told(session_id, end + timedelta(seconds=2), "edit", title="Forest", mood=None)
+        send(anna, [later, *run_of(session_id), told(session_id, end + timedelta(seconds=1), "edit", **said)])
+        session = shown(anna, session_id)
+        wanted = said | {"title": "Forest", "mood": None}
+        assert {name: session[name] for name in wanted} == wanted
+        assert anna.api.patch(f"{SESSIONS}/{session_id}", {"title": "Home", "effort": None}).status_code == 200
+        send(anna, [told(session_id, BEGIN + timedelta(minutes=8), "lap")])
+        session, wanted = shown(anna, session_id), wanted | {"title": "Home", "effort": None}
+        assert {name: session[name] for name in wanted} == wanted
+        for wrong in ({"effort": 11}, {"title": "x" * 201}, {"notes": None}):
+            (outcome,) = send(anna, [told(session_id, end, "edit", **wrong)])["outcomes"]
+            assert outcome["code"] == "operation_invalid"
+
     def test_wo9_a_change_over_the_api_outlives_the_next_operation(self, register):
         anna, session_id, set_id = register(), uuid4(), str(uuid4())
         send(anna, [*run_of(session_id), told(session_id, BEGIN, "set", set_id=set_id, exercise="squat", reps=5)])

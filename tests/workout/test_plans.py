@@ -12,18 +12,19 @@ from contexts.workout import events
 from contexts.workout.models import Exercise, ScheduledWorkout
 from contexts.workout.plans import exercise_library, following
 from kernel.databases import unit_of_work
-from kernel.observability import invariants as declared
 from tests.conftest import sign_in
-from tests.workout.conftest import gpx, hand_in, import_of
 from tests.workout.planning import (
     SQUAT,
     WORKOUT,
     adopt,
+    assert_invariants_hold,
     code_of,
+    complete,
     day,
     identifier,
     made,
     noon,
+    run_of,
     schedule,
     squats,
     timed,
@@ -195,13 +196,6 @@ def test_wo2_adopting_a_plan_fills_the_schedule_and_is_announced(anna, announced
     assert_invariants_hold()
 
 
-def assert_invariants_hold():
-    """Each query of workout's `invariants` finds nothing."""
-    found = {one.id: one.violations() for one in declared() if one.context == "workout"}
-    assert found.keys() >= {"W6", "W7", "X2"}
-    assert not any(found.values()), found
-
-
 def test_wo2_an_adopted_plan_stays_as_it_was_whatever_its_author_changes(anna):
     workout = write_workout(anna)
     plan = write_plan(anna, workout)
@@ -212,10 +206,6 @@ def test_wo2_an_adopted_plan_stays_as_it_was_whatever_its_author_changes(anna):
     assert anna.api.delete(f"{WORKOUT}/plans/{plan['id']}").status_code == 204
     after = schedule(anna)
     assert [(row["title"], row["steps"]) for row in after] == [(row["title"], row["steps"]) for row in before]
-
-
-def complete(person, row, **said):
-    return made(person, f"schedule/{row['id']}/complete", said)
 
 
 def test_wo2_targets_follow_the_athletes_thresholds(anna):
@@ -336,15 +326,6 @@ def test_wo2_a_failed_set_is_repeated_and_two_failures_lower_the_weight(anna):
     assert complete(anna, rows[2], results=[{"step": 0, "reps": [5, 5, 5]}])["state"] == "done"
     assert weights() == [100, 105, 105, 110, 115]
     assert_invariants_hold()
-
-
-def run_of(person, work, begin, minutes=30):
-    """Hand in a run; answers its session."""
-    answer = hand_in(person, gpx(begin, points=minutes * 6 + 1, step_s=10))
-    work()
-    shown = person.api.get(f"{WORKOUT}/imports/{import_of(answer)}").json()
-    (session_id,) = shown["sessions"]
-    return session_id
 
 
 def test_wo2_a_completed_session_counts_for_the_nearest_workout_of_its_sport(anna, work, deliver):

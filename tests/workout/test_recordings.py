@@ -1,6 +1,7 @@
 """Reading recordings that we made ourselves, so that every expected number is known."""
 
 import os
+import re
 import struct
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -254,6 +255,14 @@ class TestGpx:
         reading = read(made)
         assert codes(reading) == ["times_out_of_order"]
         assert plain(reading.activities[0].streams.time) == [0.0, 5.0, 55.0]
+
+    def test_impossible_values_are_dropped_with_a_warning_and_the_others_kept(self):
+        made = re.sub(rb"<ele>[^<]*</ele>", b"<ele>99999</ele>", making.gpx(points=3), count=1)
+        reading = read(made)
+        (warning,) = reading.warnings
+        assert (warning.code, warning.values) == ("impossible_values", {"count": 1, "name": "altitude_m"})
+        heights = plain(reading.activities[0].streams.altitude_m)
+        assert heights == [None, *plain(read(making.gpx(points=3)).activities[0].streams.altitude_m)[1:]]
 
     def test_a_corrupt_tail_keeps_the_points_before_it(self):
         reading = read(making.gpx(points=50)[:-900])

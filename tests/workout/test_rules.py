@@ -48,6 +48,8 @@ class TestHeartRate:
         summary = rules.summarise(streams, "running", elapsed_s=1800, physiology=Athlete(age=35))
         assert [(seen.code, seen.count) for seen in summary.anomalies] == [("heart_rate_above_age_limit", 1801)]
         assert summary.heart_rate.maximum == 190
+        measured = Athlete(age=35, hr_max=195)
+        assert rules.summarise(streams, "running", elapsed_s=1800, physiology=measured).anomalies == []
 
     def test_wo3_impossible_heart_rates_count_nowhere_and_are_flagged(self):
         streams = even(seconds=10)

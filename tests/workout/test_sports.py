@@ -86,7 +86,9 @@ def test_wo9_a_pool_swim_is_its_lengths(register, work, pool_m, yards):
         "swolf": pytest.approx((48 + 52 + 56) / 3, abs=1e-5),
     }
     why = person.api.get(f"{SESSIONS}/{swim['id']}/why/swimming.swolf").json()
-    assert why["exclusions"] == [{"what": "lengths", "count": 1, "reason": "no strokes were counted"}]
+    assert why["exclusions"] == [
+        {"what": "lengths", "count": 1, "code": "strokes_not_counted", "reason": "no strokes were counted"}
+    ]
     assert numbers["distance"]["value"] == pytest.approx(4 * pool_m)
 
     back = comes_back(person, work, swim)

@@ -55,7 +55,7 @@ def decoupling(times: ArrayLike, output: ArrayLike, heart_times: ArrayLike, hear
     return DECOUPLING.number(
         100 * (first - second) / first,
         {"seconds": len(work), "first_half": first, "second_half": second},
-        exclusions=[Exclusion("seconds", left_out, "no heart rate known")] if left_out else [],
+        exclusions=[Exclusion("seconds", left_out, "heart_rate_unknown")] if left_out else [],
     )
 
 

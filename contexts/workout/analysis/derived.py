@@ -16,11 +16,11 @@ Facts = dict[str, float | str]
 
 @dataclass(frozen=True, slots=True)
 class Exclusion:
-    """Something that did not count: how much of what, and why."""
+    """Something that did not count: how much of what, and why, as `reasons.LEFT_OUT` has it."""
 
     what: str
     count: float
-    reason: str
+    code: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,7 +134,7 @@ def ascent(
     unknown = int(np.isnan(altitudes).sum())
     return TURNING_POINTS.number(
         climb.climbed[-1],
-        exclusions=[Exclusion("heights", unknown, "not recorded")] if unknown else [],
+        exclusions=[Exclusion("heights", unknown, "not_recorded")] if unknown else [],
         swings_m=", ".join(f"{swing:g}" for swing in climb.swings_m),
     )
 

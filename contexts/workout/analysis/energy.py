@@ -152,7 +152,7 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Energy:
-    """What every source says, the first of them being believed, and why.
+    """What every source says, the first of them being believed, and why: a code of `reasons.BELIEVED`.
 
     `deviation` is the device's energy over the best formula's, and `agrees` WO-3's verdict; both None where there is
     nothing to compare.
@@ -160,7 +160,7 @@ class Energy:
 
     estimates: tuple[Estimate, ...]
     resting: Derived | None
-    reason: str
+    code: str
     deviation: float | None
     agrees: bool | None
 
@@ -168,14 +168,6 @@ class Energy:
     def believed(self) -> Estimate:
         """The estimate that counts."""
         return self.estimates[0]
-
-
-REASONS = {
-    "device": "The device knows its athlete and its sensors.",
-    "power": "Work was measured; only the efficiency is assumed.",
-    "heart_rate": "Heart rate is known for most of the session; no power is.",
-    "met": "Neither power nor heart rate is known for most of the session: a table of sports and speeds is left.",
-}
 
 
 def formulas(
@@ -217,7 +209,7 @@ def energy(
             Estimate(source, total, _active(total, resting) if resting else None) for source, total in sources.items()
         ),
         resting=resting,
-        reason=REASONS[next(iter(sources))],
+        code=f"energy_by_{next(iter(sources))}",
         deviation=device_kcal / said[best].value if compared and device_kcal and best else None,
         agrees=agrees(device_kcal, said[best].value, best) if compared and device_kcal and best else None,
     )

@@ -115,7 +115,7 @@ def heart_rate(streams: Streams, physiology: Physiology | None = None) -> HeartR
     return HeartRate(
         average=AVERAGE.number(
             np.clip(average, rates.min(), rates.max()),
-            exclusions=[Exclusion("samples", left_out, "no heart rate of 40 to 220 bpm")] if left_out else [],
+            exclusions=[Exclusion("samples", left_out, "heart_rate_impossible")] if left_out else [],
         ),
         maximum=float(rates.max()),
         known_s=known,

@@ -158,28 +158,29 @@ def by_exertion(*, exertion: float, seconds: float) -> Derived:
     return BY_EXERTION.number(an_hour * seconds / 3600, {"exertion": exertion, "seconds": seconds})
 
 
-REASONS = {
-    power.LOAD.name: "Power was measured, and a threshold power is known.",
-    BY_PACE.name: "Pace is known, and a threshold pace; power is not.",
-    BY_HEART_RATE.name: "Heart rate is known, and its threshold; neither power nor pace is.",
-    BY_EXERTION.name: "Only how hard it felt is known.",
+BELIEVED = {
+    power.LOAD.name: "load_by_power",
+    BY_PACE.name: "load_by_pace",
+    BY_HEART_RATE.name: "load_by_heart_rate",
+    BY_EXERTION.name: "load_by_exertion",
 }
+"""The sources, the best first, and why it is believed: codes of `reasons`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """The load that counts, why, and what the other sources say."""
+    """The load that counts, the code of why, and what the other sources say."""
 
     believed: Derived
-    reason: str
+    code: str
     others: tuple[Derived, ...]
 
 
 def best_load(loads: Sequence[Derived | None]) -> Load | None:
     """The load by the best source there is: power, then pace, heart rate, perceived exertion."""
-    order = list(REASONS)
+    order = list(BELIEVED)
     known = sorted((load for load in loads if load is not None), key=lambda load: order.index(load.algorithm))
-    return Load(known[0], REASONS[known[0].algorithm], tuple(known[1:])) if known else None
+    return Load(known[0], BELIEVED[known[0].algorithm], tuple(known[1:])) if known else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,7 +113,7 @@ def power(times: ArrayLike, watts: Sequence[float | None] | Array, *, ftp_w: flo
     if not len(even):
         return None
     missing = int(seconds[-1] - seconds[0]) + 1 - len(even)
-    left_out = [Exclusion("seconds", missing, f"silent for more than {FILLED_GAP_S} s")] if missing else []
+    left_out = [Exclusion("seconds", missing, "silent_too_long")] if missing else []
     average = AVERAGE.number(even.mean(), {"seconds": len(even)}, exclusions=left_out)
     normalised = normalised_power(even)
     intensity = INTENSITY.number(normalised.value / ftp_w, {"ftp_w": ftp_w}) if normalised and ftp_w else None
@@ -131,7 +131,7 @@ def normalised_power(even: Array) -> Derived | None:
     return NORMALISED.number(
         fourth_power_mean(rolling_mean(even, NORMALISED_OVER_S)),
         {"seconds": len(even)},
-        exclusions=[Exclusion("seconds", NORMALISED_OVER_S - 1, "the first window is not full")],
+        exclusions=[Exclusion("seconds", NORMALISED_OVER_S - 1, "window_not_full")],
     )
 
 
@@ -199,7 +199,7 @@ def critical_power(best: dict[int, float]) -> CriticalPower | None:
     unexplained = float(np.sum((work - slope * seconds - intercept) ** 2))
     inputs: dict[str, float | str] = {f"{duration:g}s": watts for duration, watts in used.items()}
     left_out = len(best) - len(used)
-    exclusions = [Exclusion("durations", left_out, "outside 2 to 20 min")] if left_out else []
+    exclusions = [Exclusion("durations", left_out, "duration_out_of_model")] if left_out else []
     return CriticalPower(
         critical=CRITICAL.number(slope, inputs, exclusions=exclusions),
         capacity=CAPACITY.number(intercept, inputs, exclusions=exclusions),

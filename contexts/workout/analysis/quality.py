@@ -74,17 +74,12 @@ EXAMINED = declare(
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """A stretch of samples that cannot be true; seconds since the start, both ends included."""
+    """A stretch of samples that cannot be true, by a code of `REASONS`; seconds since the start, ends included."""
 
     code: str
     start_s: float
     end_s: float
     samples: int
-
-    @property
-    def reason(self) -> str:
-        """Why they cannot be true."""
-        return REASONS[self.code]
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,7 +132,7 @@ class GradedSpeed:
         return NORMALISED_GRADED.number(
             fourth_power_mean(rolling_mean(self.adjusted, GRADED_OVER_S)),
             {"seconds": len(self.adjusted)},
-            exclusions=[Exclusion("seconds", GRADED_OVER_S - 1, "the first window is not full")],
+            exclusions=[Exclusion("seconds", GRADED_OVER_S - 1, "window_not_full")],
         )
 
 
@@ -155,7 +155,7 @@ def predicted_time(*, metres: float, seconds: float, target_m: float) -> Derived
     predicted = seconds * (target_m / metres) ** RIEGEL_EXPONENT
     inputs = {"metres": metres, "seconds": seconds, "target_m": target_m}
     outside = [each for each in (seconds, predicted) if not RIEGEL_FROM_S <= each <= RIEGEL_TO_S]
-    warning = [Exclusion("times", len(outside), "outside 3.5 to 230 min the formula is less sure; kept")]
+    warning = [Exclusion("times", len(outside), "time_out_of_model")]
     return RIEGEL.number(predicted, inputs, exclusions=warning if outside else [])
 
 

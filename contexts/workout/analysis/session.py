@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from contexts.workout.recordings import Pool
@@ -63,6 +64,7 @@ class Pacing:
     """What the way covered tells; grades count on foot only, oxygen and predicted races in running only."""
 
     splits: list[times.Split]
+    laps: list[times.Lap]
     efforts: dict[str, Derived]
     distances: dict[str, Derived]
     graded: Derived | None
@@ -79,6 +81,7 @@ class Strain:
     impulse: Derived | None
     edwards: Derived | None
     lucia: Derived | None
+    exertion: Derived | None
     load: load.Load | None
     efficiency: Derived | None
     decoupling: Derived | None
@@ -135,12 +138,13 @@ def analyse(
     device_ascent_m: float | None = None,
     device_kcal: float | None = None,
     exertion: float | None = None,
+    laps: Sequence[tuple[float, float]] = (),
     barometer: bool = True,
 ) -> Analysis:
     """Everything about a session. Seconds, metres and kilocalories as the device counted them go before our own.
 
-    `exertion` is how hard the athlete says it was, from 0 to 10; `barometer` is False where satellites gave the
-    heights.
+    `exertion` is how hard the athlete says it was, from 0 to 10; `laps` are seconds since the start, as they were
+    marked; `barometer` is False where satellites gave the heights.
     """
     session = _Session.of(streams, sport, settings, barometer=barometer)
     lasted = times.duration(elapsed_s=elapsed_s, timer_s=timer_s)
@@ -165,7 +169,7 @@ def analyse(
         ascent=ascent(column(streams.altitude_m), device_m=device_ascent_m, climb=session.climb),
         heart_rate=beats,
         zones=spent,
-        pacing=_pacing(session),
+        pacing=_pacing(session, laps),
         riding=riding,
         strain=_strain(session, riding, beats, exertion=exertion, seconds=lasted.value),
         energy=energy.energy(said, device_kcal=device_kcal, resting=rest),
@@ -230,12 +234,13 @@ def _pace_zones(session: _Session, bounds: zones.Bounds) -> zones.TimeInZones | 
     return zones.in_zones(held_seconds(streams.time), session.path.speeds(streams.time), bounds)
 
 
-def _pacing(session: _Session) -> Pacing:
+def _pacing(session: _Session, laps: Sequence[tuple[float, float]]) -> Pacing:
     graded = session.graded
     found = efforts.best_efforts(session.path, session.sport)
     vo2max = running.vo2max_by_efforts(found) if session.sport == "running" else None
     return Pacing(
         splits=times.splits(session.streams, session.sport, session.path, climb=session.climb),
+        laps=times.laps(session.streams, session.sport, session.path, laps, climb=session.climb),
         efforts=found,
         distances=efforts.best_distances(session.path, session.sport),
         graded=graded.average if graded else None,
@@ -299,6 +304,7 @@ def _strain(
         impulse=impulse,
         edwards=load.edwards(beats.zones.seconds) if beats and beats.zones else None,
         lucia=load.lucia(zones.in_zones(held, rates, _ventilatory(settings))) if beats else None,
+        exertion=load.session_exertion(exertion=exertion, seconds=seconds) if exertion is not None else None,
         load=load.best_load([by_power, by_pace, by_heart, felt]),
         efficiency=_efficiency(riding, normalised, beats),
         decoupling=_decoupling(session),

@@ -62,7 +62,7 @@ def best_estimate(lifts: Sequence[Lift]) -> Derived | None:
         return None
     best = max(estimates, key=lambda estimate: estimate.value)
     left_out = len(lifts) - len(estimates)
-    reasons = [Exclusion("sets", left_out, "not 1 to 10 repetitions")] if left_out else []
+    reasons = [Exclusion("sets", left_out, "repetitions_out_of_model")] if left_out else []
     return EPLEY.number(best.value, best.inputs, exclusions=reasons)
 
 

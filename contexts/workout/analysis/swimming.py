@@ -84,4 +84,4 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def _uncounted(lengths: int) -> list[Exclusion]:
-    return [Exclusion("lengths", lengths, "no strokes were counted")] if lengths else []
+    return [Exclusion("lengths", lengths, "strokes_not_counted")] if lengths else []

@@ -98,28 +98,96 @@ def splits(
     marks = np.append(np.arange(0.0, path.length, every_m), path.length)
     metres, first = np.unique(path.metres, return_index=True)
     crossed = np.interp(marks, metres, path.times[first])
-    moved = _by_moment(streams.time, moving_steps(streams, sport, path), crossed)
-    held = held_seconds(streams.time)
-    rates = column(streams.heart_rate_bpm, len(streams))
-    known = np.where(np.isfinite(rates), held, 0.0)
-    seconds = np.diff(_by_moment(streams.time, known[:-1], crossed))
-    beats = np.diff(_by_moment(streams.time, np.nan_to_num(rates * held)[:-1], crossed))
-    climbed = np.diff(climb.climbed_by(crossed)) if climb else None
+    gathered = _Gathered.of(streams, sport, path, crossed, climb)
     return [
         Split(
             start_s=float(crossed[row]),
             elapsed_s=float(crossed[row + 1] - crossed[row]),
-            moving_s=float(moved[row + 1] - moved[row]),
+            moving_s=gathered.moving_s(row, row + 1),
             metres=float(marks[row + 1] - marks[row]),
-            climbed_m=float(climbed[row]) if climbed is not None else None,
-            heart_rate_bpm=float(beats[row] / seconds[row]) if seconds[row] > 0 else None,
+            climbed_m=gathered.climbed_m(row, row + 1),
+            heart_rate_bpm=gathered.heart_rate_bpm(row, row + 1),
         )
         for row in range(len(marks) - 1)
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Lap:
+    """A lap as it was marked, by the athlete or by the device. Times in elapsed seconds since the start."""
+
+    start_s: float
+    elapsed_s: float
+    moving_s: float
+    metres: float | None
+    climbed_m: float | None
+    heart_rate_bpm: float | None
+
+
+def laps(
+    streams: Streams,
+    sport: str,
+    path: Path | None,
+    marked: Sequence[tuple[float, float]],
+    *,
+    climb: Climb | None = None,
+) -> list[Lap]:
+    """What was done in each lap (start, end); of places only where a way is known."""
+    moments = np.array(marked, dtype=np.float64).reshape(-1)
+    gathered = _Gathered.of(streams, sport, path, moments, climb)
+    metres = path.metres_at(moments) if path is not None else None
+    return [
+        Lap(
+            start_s=start,
+            elapsed_s=end - start,
+            moving_s=gathered.moving_s(2 * row, 2 * row + 1),
+            metres=float(metres[2 * row + 1] - metres[2 * row]) if metres is not None else None,
+            climbed_m=gathered.climbed_m(2 * row, 2 * row + 1),
+            heart_rate_bpm=gathered.heart_rate_bpm(2 * row, 2 * row + 1),
+        )
+        for row, (start, end) in enumerate(marked)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Gathered:
+    """What had been gathered by each of some moments: seconds moved, beats and the seconds they are known, climb."""
+
+    moved: Array
+    beats: Array
+    known: Array
+    climbed: Array | None
+
+    @classmethod
+    def of(cls, streams: Streams, sport: str, path: Path | None, moments: Array, climb: Climb | None) -> _Gathered:
+        held = held_seconds(streams.time)
+        rates = column(streams.heart_rate_bpm, len(streams))
+        known = np.where(np.isfinite(rates), held, 0.0)
+        return cls(
+            moved=_by_moment(streams.time, moving_steps(streams, sport, path), moments),
+            beats=_by_moment(streams.time, np.nan_to_num(rates * held)[:-1], moments),
+            known=_by_moment(streams.time, known[:-1], moments),
+            climbed=climb.climbed_by(moments) if climb else None,
+        )
+
+    def moving_s(self, first: int, last: int) -> float:
+        """Seconds moved between two of the moments."""
+        return float(self.moved[last] - self.moved[first])
+
+    def climbed_m(self, first: int, last: int) -> float | None:
+        """Metres climbed between two of the moments."""
+        return float(self.climbed[last] - self.climbed[first]) if self.climbed is not None else None
+
+    def heart_rate_bpm(self, first: int, last: int) -> float | None:
+        """The mean by time between two of the moments."""
+        known = float(self.known[last] - self.known[first])
+        return float(self.beats[last] - self.beats[first]) / known if known > 0 else None
 
 
 def _by_moment(times: Array, steps: Array | None, moments: Array) -> Array:
     """What has been gathered by each moment; where no step is told apart, time itself."""
     if steps is None:
         return moments
+    if not len(times):
+        return np.zeros(len(moments))
     return np.interp(moments, times, np.concatenate(([0.0], np.cumsum(steps))))

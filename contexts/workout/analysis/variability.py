@@ -60,7 +60,7 @@ def variability(intervals_ms: Sequence[float] | ArrayLike) -> Variability | None
     if len(kept) < FEWEST or not len(differences):
         return None
     left_out = len(intervals) - len(kept)
-    why = [Exclusion("intervals", left_out, "no normal beats")] if left_out else []
+    why = [Exclusion("intervals", left_out, "beat_not_normal")] if left_out else []
 
     def number(algorithm: Algorithm, value: float) -> Derived:
         return algorithm.number(value, {"intervals": len(kept), "differences": len(differences)}, exclusions=why)

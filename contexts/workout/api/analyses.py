@@ -12,9 +12,9 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from contexts.workout.analysis import algorithms
+from contexts.workout.analysis import algorithms, load
 from contexts.workout.models import Sport, Thresholds
-from contexts.workout.numbers import analysing, progress, thresholds
+from contexts.workout.numbers import analysing, progress, telling, thresholds
 from contexts.workout.sessions import history
 from kernel.access import RateLimit, anyone, member
 from kernel.errors import InvalidInput
@@ -28,7 +28,9 @@ class AnalysisItem(serializers.Serializer):
     version = serializers.IntegerField(allow_null=True)
     computed_at = serializers.DateTimeField(allow_null=True)
     load = serializers.FloatField(allow_null=True)
-    numbers = serializers.DictField(help_text="Nested; each number says its algorithm, inputs and exclusions.")
+    numbers = serializers.DictField(
+        help_text="Nested; each number says its algorithm, inputs and exclusions, each reason its code."
+    )
 
 
 class EarlierNumber(serializers.Serializer):
@@ -36,6 +38,13 @@ class EarlierNumber(serializers.Serializer):
     reason = serializers.CharField(help_text="new, data, settings or algorithm.")
     algorithm = serializers.CharField()
     value = serializers.JSONField()
+
+
+class Exclusion(serializers.Serializer):
+    what = serializers.CharField(help_text="What is counted: samples, seconds, sets, …; a stable word.")
+    count = serializers.FloatField()
+    code = serializers.CharField(help_text="Why, as a stable word.")
+    reason = serializers.CharField(help_text="Why, in the reader's language.")
 
 
 class Why(serializers.Serializer):
@@ -48,7 +57,7 @@ class Why(serializers.Serializer):
     source = serializers.CharField(help_text="Where the formula comes from.")
     parameters = serializers.DictField()
     inputs = serializers.DictField()
-    exclusions = serializers.ListField(child=serializers.DictField(), help_text="What did not count, and why.")
+    exclusions = Exclusion(many=True, help_text="What did not count, and why.")
     computed_at = serializers.DateTimeField()
     earlier = EarlierNumber(many=True, help_text="What it was before, the latest first.")
 
@@ -82,6 +91,7 @@ class FitnessDay(serializers.Serializer):
 
 class Fitness(serializers.Serializer):
     days = FitnessDay(many=True)
+    algorithms = AlgorithmItem(many=True, help_text="How fitness, fatigue and form follow from the loads, in order.")
     waiting = serializers.IntegerField(help_text="Sessions that are being analysed anew.")
     sessions = serializers.IntegerField()
 
@@ -133,7 +143,7 @@ class AnalysisOfSession(Endpoint):
                 "version": found and found.version,
                 "computed_at": found and found.computed_at,
                 "load": found and found.load,
-                "numbers": found.numbers if found else {},
+                "numbers": telling.told(found.numbers) if found else {},
             }
         )
 
@@ -147,7 +157,8 @@ class WhyOfSession(Endpoint):
     def get(self, request: Request, session_id: UUID, number: str) -> Response:
         """Formula, source, version, parameters, inputs, exclusions, and what the number was before.
 
-        `number` is its path in the analysis, such as `pacing.efforts.5k`.
+        `number` is its path in the analysis, such as `pacing.efforts.5k`; what several sources say is named after
+        them, as in `energy.estimates.heart_rate.total`. Of time in zones the first is below all of them.
         """
         session = history.shown_session(session_id=session_id, by=request.user.user_id, at=now())
         return Response(analysing.why(session=session, name=number))
@@ -188,6 +199,7 @@ class FitnessOfAthlete(Endpoint):
 def _fitness(user_id: UUID, since: date, until: date) -> dict[str, Any]:
     return {
         "days": thresholds.fitness(user_id=user_id, since=since, until=until),
+        "algorithms": [analysing.explained(one) for one in (load.FITNESS, load.FATIGUE, load.FORM)],
         **thresholds.waiting(user_id=user_id),
     }
 
@@ -225,7 +237,7 @@ class OneThresholds(Endpoint):
 
 urlpatterns = [
     path("sessions/<uuid:session_id>/analysis", AnalysisOfSession.as_view()),
-    path("sessions/<uuid:session_id>/why/<str:number>", WhyOfSession.as_view()),
+    path("sessions/<uuid:session_id>/why/<path:number>", WhyOfSession.as_view()),
     path("algorithms", AllAlgorithms.as_view()),
     path("fitness", FitnessOfAthlete.as_view()),
     path("thresholds", ThresholdsOfAthlete.as_view()),

@@ -16,8 +16,8 @@ from contexts.workout.imports import importing
 from contexts.workout.models import Import
 from kernel.access import RateLimit, member
 from kernel.databases import run_after_commit
-from kernel.errors import Refused
-from kernel.http import Endpoint, validated
+from kernel.errors import Refused, Text
+from kernel.http import Endpoint, translated, validated
 from kernel.idempotency import idempotent
 
 FORM_OVERHEAD_BYTES = 65_536
@@ -63,14 +63,19 @@ class RecordingParser(MultiPartParser):
 
 def progress_of(found: Import) -> dict[str, Any]:
     """Where an import stands."""
-    refusal = {"code": found.refusal_code, "detail": found.refusal_detail} if found.refusal_code else None
+    refusal = {"code": found.refusal_code, "detail": translated(found.refusal_detail)} if found.refusal_code else None
     return {
         "import_id": found.id,
         "state": found.state,
         "sessions": importing.sessions_of(import_id=found.id),
-        "warnings": found.warnings,
+        "warnings": [_told(warning) for warning in found.warnings],
         "refusal": refusal,
     }
+
+
+def _told(warning: dict[str, Any]) -> dict[str, str]:
+    """A warning in the reader's language."""
+    return {"code": warning["code"], "detail": translated(Text(warning["detail"], **warning.get("values", {})))}
 
 
 class Imports(Endpoint):

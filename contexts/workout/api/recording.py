@@ -98,7 +98,8 @@ class OperationForm(serializers.Serializer):
     operation = serializers.DictField(
         help_text='`{"kind": "start", "sport": …}`, `pause`, `resume`, `lap`, `complete`, `delete`, '
         '`{"kind": "samples", "series": […]}`, `{"kind": "set", "set_id": …, "exercise": …}`, '
-        '`{"kind": "edit", "sport": …}`, `{"kind": "auto_pause", "on": …}`.'
+        '`{"kind": "edit", "sport": …, "visibility": …, "title": …, "notes": …, "effort": …, "mood": …, '
+        '"commute": …, "gear": …}` with what is to change, `{"kind": "auto_pause", "on": …}`.'
     )
 
 

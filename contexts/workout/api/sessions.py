@@ -13,6 +13,7 @@ from rest_framework.response import Response
 
 from contexts.workout.api.places import StreamsField
 from contexts.workout.models import RANGES, Sport, TrainingSession, Visibility
+from contexts.workout.numbers import telling
 from contexts.workout.recording import completing, correcting, tracking
 from contexts.workout.recordings.parts import POOL_UNITS
 from contexts.workout.recordings.recording import MAX_NAMED, MAX_NOTES, MAX_TITLE
@@ -57,6 +58,7 @@ class SessionItem(serializers.Serializer):
 
 class SessionAnomaly(serializers.Serializer):
     code = serializers.CharField()
+    reason = serializers.CharField(help_text="What is wrong with it, in the reader's language.")
     count = serializers.IntegerField()
 
 
@@ -115,7 +117,7 @@ class SessionDetails(SessionItem):
         allow_null=True, help_text="The session shown instead of this one: both recorded the same activity."
     )
     taken_from = serializers.DictField(
-        child=serializers.UUIDField(), help_text="Fields and streams that come from a duplicate, and which."
+        child=serializers.UUIDField(), help_text="Fields, streams and sets that come from a duplicate, and which."
     )
 
 
@@ -159,7 +161,6 @@ DETAILS = (
     "fastest_1k_s",
     "fastest_5k_s",
     "methods",
-    "anomalies",
     "notes",
     "effort",
     "mood",
@@ -178,6 +179,7 @@ def details_of(session: TrainingSession) -> dict[str, Any]:
     ids = {"import_id": session.recording_id, "duplicate_of": session.duplicate_of_id}
     pool = parts.pool_of(session)
     said = {
+        "anomalies": telling.told(session.anomalies),
         "recorded_laps": [asdict(lap) for lap in parts.laps_of(session)],
         "sub_sport": session.said.get("sub_sport"),
         "pool": pool and asdict(pool),
@@ -234,7 +236,10 @@ class OneSession(Endpoint):
 
     @extend_schema(operation_id="delete_session", responses={204: None})
     def delete(self, request: Request, session_id: UUID) -> Response:
-        """Delete a completed session, what it was recorded with, and, with a file's last session, the file."""
+        """Delete a completed session, what it was recorded with, and, with a file's last session, the file.
+
+        A workout of a plan that it counted for is due again, or missed where its day is over.
+        """
         correcting.delete_session(session_id=session_id, by=request.user.user_id, at=now())
         return Response(status=204)
 

@@ -12,6 +12,7 @@ from contexts.workout import events
 from contexts.workout.models import BatchMember, Import, ImportBatch
 from kernel.bus import publish
 from kernel.databases import run_after_commit
+from kernel.http import translated
 from kernel.realtime import push
 
 OUTCOME: Final = Case(
@@ -31,7 +32,7 @@ def counts_of(batch: ImportBatch) -> dict[str, int]:
 
 def progress_of(batch: ImportBatch) -> dict[str, Any]:
     """Where a batch stands."""
-    refusal = {"code": batch.refusal_code, "detail": batch.refusal_detail} if batch.refusal_code else None
+    refusal = {"code": batch.refusal_code, "detail": translated(batch.refusal_detail)} if batch.refusal_code else None
     counts = counts_of(batch)
     return {
         "batch_id": batch.id,

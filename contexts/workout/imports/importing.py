@@ -149,7 +149,7 @@ def _take(claimed: Import, outcome: recordings.Reading | recordings.Unreadable, 
         _refuse(**ours, code=outcome.code, detail=outcome.detail, at=at)
         return
     sessions = _sessions_of(outcome, owner, claimed, _lists_about(claimed.id), at)
-    warnings = [{"code": warning.code, "detail": warning.detail} for warning in outcome.warnings]
+    warnings = [asdict(warning) for warning in outcome.warnings]
     _record(**ours, sessions=sessions, warnings=warnings, at=at)
 
 

@@ -107,6 +107,12 @@ class ScheduledWorkout(models.Model):
         self.state, self.settled_at, self.changed_at = state, at, at
         self.thresholds = self.thresholds or thresholds
 
+    def unsettle(self, *, at: datetime.datetime) -> None:
+        """It is still to come, and nothing is known of it."""
+        self.state, self.settled_at, self.changed_at = self.State.PLANNED, None, at
+        self.session, self.thresholds, self.outcome = None, None, {}
+        self.compliance, self.compliance_parts = None, []
+
 
 class PlanFeed(models.Model):
     """An address from which calendar programs read an athlete's schedule. Its token is not kept, only its digest."""

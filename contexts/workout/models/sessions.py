@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from typing import Final
+from uuid import UUID
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -211,6 +212,11 @@ class TrainingSession(models.Model):
         """From now on standing still is a pause, or is none."""
         if on is not self.auto_pause:
             self.auto_pause_marks = [*self.auto_pause_marks, max([at, self.started_at, *self.auto_pause_marks[-1:]])]
+
+    @property
+    def sets_from(self) -> UUID:
+        """Whose sets are shown: this session's own, or a duplicate's."""
+        return UUID(self.taken_from.get("sets", str(self.pk)))
 
     def spans(self, time: datetime.datetime) -> bool:
         """Whether a moment lies within the session, as far as it has gone."""

@@ -38,3 +38,8 @@ class StrengthSet(models.Model):
 
     def __str__(self) -> str:
         return f"{self.exercise} {self.set_id}"
+
+    @classmethod
+    def shown_in(cls, session: TrainingSession) -> models.QuerySet[StrengthSet]:
+        """The sets of an activity in the order in which they were done, from whichever recording of it they are."""
+        return cls.objects.filter(session_id=session.sets_from).order_by("done_at", "set_id")

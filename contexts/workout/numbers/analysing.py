@@ -20,8 +20,8 @@ from contexts.workout import analysis
 from contexts.workout.analysis import session as whole
 from contexts.workout.analysis import strength, swimming, variability, zones
 from contexts.workout.analysis.derived import DEVICE
-from contexts.workout.models import Analysis, Thresholds, TrainingSession
-from contexts.workout.numbers import progress, records
+from contexts.workout.models import Analysis, StrengthSet, Thresholds, TrainingSession
+from contexts.workout.numbers import progress, records, telling
 from contexts.workout.plans import dated
 from contexts.workout.series import streams
 from contexts.workout.series.columns import Columns
@@ -68,6 +68,7 @@ def _analyse(*, session_id: UUID, at: datetime) -> bool:
         session_id=session_id,
         by=session.user_id,
         revision=session.revision,
+        effort=session.effort,
         settings=settings,
         numbers=numbers,
         at=at,
@@ -80,12 +81,14 @@ def _keep(
     session_id: UUID,
     by: UUID,
     revision: int,
+    effort: int | None,
     settings: whole.Settings | None,
     numbers: dict[str, Any],
     at: datetime,
 ) -> bool:
     """Nothing if the session or the athlete's settings have changed meanwhile: then it is due still."""
-    session = TrainingSession.objects.select_for_update().filter(pk=session_id, revision=revision).first()
+    unchanged = TrainingSession.objects.filter(pk=session_id, revision=revision, effort=effort)
+    session = unchanged.select_for_update().first()
     if session is None or not session.analysis_due or settings_on(session) != settings:
         return False
     if settings:
@@ -106,6 +109,9 @@ def _keep(
             algorithms=sorted(algorithms_in(numbers) - analysis.superseded()),
         )
         records.take_efforts(session=session, numbers=numbers, is_new=known is None, at=at)
+        if session.energy_kcal is None and numbers["energy"]:
+            _fill_in_energy(session, numbers["energy"]["estimates"][0]["total"])
+            progress.look_at_goals(session=session, at=at)
     elif known and not analysis.superseded().isdisjoint(known.algorithms):
         # What an old algorithm computes still, whatever replaced it, is not to be tried for ever.
         known.algorithms = sorted(set(known.algorithms) - analysis.superseded())
@@ -113,6 +119,13 @@ def _keep(
     session.analysis_due = ""
     session.save(update_fields=["analysis_due"])
     return True
+
+
+def _fill_in_energy(session: TrainingSession, total: Mapping[str, Any]) -> None:
+    """The summary had none while the athlete's body mass was unknown."""
+    said = {name: part for name, part in total.items() if name != "value"}
+    session.energy_kcal, session.methods = total["value"], session.methods | {"energy_kcal": said}
+    session.save(update_fields=["energy_kcal", "methods"])
 
 
 def compute(session: TrainingSession, settings: whole.Settings) -> dict[str, Any]:
@@ -131,11 +144,13 @@ def compute(session: TrainingSession, settings: whole.Settings) -> dict[str, Any
         pool=pool,
         device_ascent_m=_said_by_device(session, "ascent_m"),
         device_kcal=_said_by_device(session, "energy_kcal"),
+        exertion=session.effort,
+        laps=[(lap.start_s, lap.end_s) for lap in parts.laps_of(session)],
     )
     numbers = plain(result)
     numbers["quality"] = {
         "algorithm": result.quality.algorithm,
-        "flags": [{**asdict(flag), "reason": flag.reason} for flag in result.quality.flags],
+        "flags": [asdict(flag) for flag in result.quality.flags],
     }
     numbers["heart_rate_variability"] = _variability(packed)
     swum = swimming.swimming(pool, duration_s=session.duration_s) if pool else None
@@ -151,7 +166,7 @@ def _said_by_device(session: TrainingSession, name: str) -> float | None:
 def _strength(session: TrainingSession) -> dict[str, Any] | None:
     """Volume, and the strongest estimate of one repetition for each exercise."""
     by_exercise: dict[str, list[strength.Lift]] = {}
-    for exercise, weight_kg, reps in session.sets.values_list("exercise", "weight_kg", "reps"):
+    for exercise, weight_kg, reps in StrengthSet.shown_in(session).values_list("exercise", "weight_kg", "reps"):
         if weight_kg and reps:
             by_exercise.setdefault(exercise, []).append(strength.Lift(weight_kg, reps))
     if not by_exercise:
@@ -212,13 +227,31 @@ def current(session: TrainingSession) -> Analysis | None:
 
 
 def numbers_in(numbers: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every number of an analysis with its name: the path to it, with dots."""
+    """Every number of an analysis with its name: the path to it, with dots. Of several sources each has its own."""
+    if isinstance(numbers, list):
+        parts_of_it = [one for one in numbers if isinstance(one, dict)]
+        numbers = {str(one.get("source", place)): one for place, one in enumerate(parts_of_it)}
     if isinstance(numbers, dict):
         if "algorithm" in numbers and ("value" in numbers or "values" in numbers):
             yield path, numbers
             return
+        if "bounds" in numbers and "seconds" in numbers:
+            yield path, _in_zones(numbers)
         for name, inner in numbers.items():
             yield from numbers_in(inner, f"{path}.{name}" if path else name)
+
+
+def _in_zones(spent: Mapping[str, Any]) -> dict[str, Any]:
+    """Seconds below the first zone and in each, as a number that says where the bounds come from."""
+    bounds = spent["bounds"]
+    return {
+        "values": [spent["below_s"], *spent["seconds"]],
+        "unit": "s",
+        "algorithm": bounds["algorithm"],
+        "parameters": {"lower": bounds["lower"], "unit": bounds["unit"]},
+        "inputs": bounds["inputs"],
+        "exclusions": [],
+    }
 
 
 def algorithms_in(numbers: Any) -> set[str]:
@@ -251,7 +284,7 @@ def why(*, session: TrainingSession, name: str) -> dict[str, Any]:
     ]
     return {
         "name": name,
-        **number,
+        **telling.told(number),
         "formula": gettext(algorithm.formula),
         "source": gettext(algorithm.source),
         "computed_at": versions[0].computed_at,

@@ -15,7 +15,7 @@ from django.db.models import DateField, DateTimeField, F, Func, QuerySet, Value
 from django.db.models.functions import Cast
 
 from contexts.workout import events
-from contexts.workout.models import AdoptedPlan, PlannedWorkout, ScheduledWorkout, TrainingSession
+from contexts.workout.models import AdoptedPlan, PlannedWorkout, ScheduledWorkout, StrengthSet, TrainingSession
 from contexts.workout.planning import compliance, lifted, schedule
 from contexts.workout.planning import steps as parts
 from contexts.workout.planning.progression import Outcome, Result
@@ -116,7 +116,7 @@ def adopt_plan(
     )
     adopted.content = parts.plain(content)
     adopted.save(force_insert=True)
-    _lay_out(adopted, at=at)
+    lay_out(adopted, at=at)
     publish(
         events.PlanAdopted(
             adopted_id=adopted.pk,
@@ -190,7 +190,7 @@ def names_of(row: ScheduledWorkout) -> dict[UUID, str]:
     return msgspec.convert(row.adopted.content["exercises"], type=dict[UUID, str])
 
 
-def _lay_out(adopted: AdoptedPlan, *, at: datetime) -> None:
+def lay_out(adopted: AdoptedPlan, *, at: datetime) -> None:
     """Write what follows from the plan and its history; settled rows are history and stay."""
     content = schedule.read_content(adopted.content)
     rows = {Slot(row.week, row.place): row for row in adopted.scheduled.all()}
@@ -281,7 +281,7 @@ def skip_workout(*, scheduled_id: UUID, by: UUID, at: datetime) -> ScheduledWork
     if row.state != State.SKIPPED:
         row.settle(State.SKIPPED, thresholds=parts.plain(targets.thresholds_of(row)), at=at)
         row.save()
-        _lay_out(row.adopted, at=at)
+        lay_out(row.adopted, at=at)
     return row
 
 
@@ -322,7 +322,13 @@ def _free_session(*, session_id: UUID, row: ScheduledWorkout, by: UUID) -> Train
 
 
 def _fulfil(row: ScheduledWorkout, *, at: datetime) -> None:
-    """Done or failed, as its results and its session say; what is to come follows from it.
+    """Done or failed; what is to come follows from it."""
+    judge(row, at=at)
+    lay_out(row.adopted, at=at)
+
+
+def judge(row: ScheduledWorkout, *, at: datetime) -> None:
+    """Done or failed, as its results and its session say.
 
     The sets of the session are its results unless the athlete has said others.
     """
@@ -340,11 +346,10 @@ def _fulfil(row: ScheduledWorkout, *, at: datetime) -> None:
     enough = compliance.all_sets_done(asked, outcome) and (found is None or found.score >= compliance.FAILED_BELOW)
     row.settle(State.DONE if enough else State.FAILED, thresholds=parts.plain(thresholds), at=at)
     row.save()
-    _lay_out(row.adopted, at=at)
 
 
 def _sets_of(session: TrainingSession) -> list[lifted.Lifted]:
-    done = session.sets.order_by("done_at", "set_id").values_list("exercise_id", "reps", "weight_kg", "rpe")
+    done = StrengthSet.shown_in(session).values_list("exercise_id", "reps", "weight_kg", "rpe")
     return [
         lifted.Lifted(exercise_id, reps, weight_kg, rpe)
         for exercise_id, reps, weight_kg, rpe in done
@@ -374,12 +379,20 @@ def match_session(*, session_id: UUID, by: UUID, at: datetime) -> ScheduledWorko
     has nothing of this sport on the session's own day, for a second run of a day is not tomorrow's.
     """
     session = TrainingSession.objects.filter(pk=session_id, user_id=by).first()
-    if session is None or ScheduledWorkout.objects.filter(session=session).exists():
+    return match(session, at=at) if session is not None else None
+
+
+def match(session: TrainingSession, *, at: datetime) -> ScheduledWorkout | None:
+    """As `match_session`. The caller holds the athlete's gate."""
+    if ScheduledWorkout.objects.filter(session=session).exists():
         return None
     around = session.started_at.date()
     reach = MATCHES_WITHIN + timedelta(days=1)  # the athlete's day is at most one away from that of UTC
     near = ScheduledWorkout.objects.select_related("adopted").filter(
-        user_id=by, sport=session.sport, day__range=(around - reach, around + reach), adopted__ended_at__isnull=True
+        user_id=session.user_id,
+        sport=session.sport,
+        day__range=(around - reach, around + reach),
+        adopted__ended_at__isnull=True,
     )
     apart = [(_days_apart(row, session), row) for row in near]
     today = [row for days_apart, row in apart if not days_apart]
@@ -413,13 +426,17 @@ def plans_with_missed(*, at: datetime) -> list[tuple[UUID, UUID]]:
 @unit_of_work("workout", gate="by")
 def mark_missed(*, adopted_id: UUID, by: UUID, at: datetime) -> int:
     """What was not done on days that are over is missed, or made up on another day; returns how many these were."""
-    adopted = own_adopted(adopted_id=adopted_id, by=by)
+    return miss_what_is_over(own_adopted(adopted_id=adopted_id, by=by), at=at)
+
+
+def miss_what_is_over(adopted: AdoptedPlan, *, at: datetime) -> int:
+    """As `mark_missed`. The caller holds the athlete's gate."""
     today = adopted.today(at=at)
     rows = list(adopted.scheduled.filter(state=State.PLANNED, day__lt=today).order_by("day", "place"))
     if not rows:
         return 0
     taken = set(adopted.scheduled.values_list("day", flat=True))
-    entries = dated.entries_of(by)
+    entries = dated.entries_of(adopted.user_id)
     for row in rows:
         row.adopted = adopted
         to = schedule.day_to_make_up(
@@ -438,7 +455,7 @@ def mark_missed(*, adopted_id: UUID, by: UUID, at: datetime) -> int:
     ScheduledWorkout.objects.bulk_update(
         rows, ["state", "settled_at", "thresholds", "day", "moved", "made_up", "changed_at"]
     )
-    _lay_out(adopted, at=at)
+    lay_out(adopted, at=at)
     return len(rows)
 
 

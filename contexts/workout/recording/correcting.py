@@ -10,6 +10,7 @@ from contexts.workout import events
 from contexts.workout.models import BatchMember, Import, TrainingSession
 from contexts.workout.numbers import records
 from contexts.workout.outdoors import tracks
+from contexts.workout.plans import following, taking_back
 from contexts.workout.recording import completing, noting, replaying, tracking
 from contexts.workout.recordings.recording import clean_line, clean_names, clean_prose
 from contexts.workout.series import columns
@@ -30,21 +31,32 @@ class NotMerged(Refused):
 def change_session(*, session_id: UUID, changes: dict[str, Any], by: UUID, at: datetime) -> TrainingSession:
     """Change what the athlete says of a session. Another sport computes its summary anew, and its records."""
     session = tracking.locked_session(session_id=session_id, by=by)
-    changed = {name: _cleaned(name, value) for name, value in changes.items()}
     before = session.sport, session.visibility
-    for name, value in changed.items():
-        setattr(session, name, value)
+    for name in changes.keys() & {"sport", "visibility"}:
+        setattr(session, name, changes[name])
     has_changed = (session.sport, session.visibility) != before
     session.changes += has_changed
-    merging.keep_own(session, {name: value for name, value in changed.items() if name in merging.TOLD})
+    told = say(session, {name: value for name, value in changes.items() if name in replaying.TOLD})
     session.save()
     if session.sport != before[0] and session.ended_at is not None:
         _compute_anew(session, was=before[0])
+    if has_changed or told:
+        announced: dict[str, Any] = {"sport": session.sport, "visibility": session.visibility} if has_changed else {}
+        noting.note_change(session=session, what=replaying.Edit(**announced, **told), at=at)
     if has_changed:
-        edit = replaying.Edit(sport=session.sport, visibility=session.visibility)  # type: ignore[arg-type]
-        noting.note_change(session=session, what=edit, at=at)
         completing.announce_change(session, at)
     return session
+
+
+def say(session: TrainingSession, told: dict[str, Any]) -> dict[str, Any]:
+    """What the athlete says of it from now on, which is answered as it is kept; the caller saves the session."""
+    kept = {name: _cleaned(name, value) for name, value in told.items()}
+    if kept.get("effort", session.effort) != session.effort and session.ended_at is not None:
+        session.analysis_due = session.analysis_due or "data"  # without a heart rate the load follows from it
+    for name, value in kept.items():
+        setattr(session, name, value)
+    merging.keep_own(session, kept)
+    return kept
 
 
 def _cleaned(name: str, value: Any) -> Any:
@@ -70,7 +82,7 @@ def _compute_anew(session: TrainingSession, *, was: str) -> None:
 
 @unit_of_work("workout", gate="by")
 def delete_session(*, session_id: UUID, by: UUID, at: datetime) -> None:
-    """Delete a session with all that was recorded of the activity; records fall back to the others.
+    """Delete a session with all that was recorded of the activity; records fall back to the others, plans to before.
 
     An original goes with the last session that came from it, so that the file may be handed in anew. A duplicate
     goes alone, and was never announced.
@@ -81,12 +93,15 @@ def delete_session(*, session_id: UUID, by: UUID, at: datetime) -> None:
     duplicates = list(TrainingSession.objects.filter(duplicate_of=session))
     recordings = {each.recording_id for each in (session, *duplicates) if each.recording_id}
     main = session.duplicate_of
+    counted_for = taking_back.take_back(sessions=[session, *duplicates], at=at)
     noting.note_change(session=session, what=replaying.Delete(), at=at)
     session.delete()
+    taking_back.settle_anew(counted_for, at=at)
     for recording_id in recordings:
         _forget_original(recording_id)
     if main is not None:
         merging.combine(main)
+        following.count_sets(session=main, at=at)
     else:
         publish(events.WorkoutDeleted(session_id=session_id, user_id=by, occurred_at=at))
     records.settle(user_id=by, sport=(main or session).sport)
@@ -120,6 +135,7 @@ def split_session(*, session_id: UUID, by: UUID, at: datetime) -> list[TrainingS
         tracks.keep_track(session=each, packed=[packed for _, packed in columns.stored([each.pk])])
         completing.announce(each, at)
     merging.combine(main)
+    following.count_sets(session=main, at=at)
     for sport in {main.sport, *(each.sport for each in apart)}:
         records.settle(user_id=by, sport=sport)
     return [main, *apart]

@@ -10,8 +10,9 @@ from uuid import UUID
 import msgspec
 
 from contexts.workout.models import StrengthSet, TrainingSession
-from contexts.workout.plans import exercises, following
+from contexts.workout.plans import exercises
 from contexts.workout.recording import noting, replaying, tracking
+from contexts.workout.sessions import merging
 from kernel.databases import unit_of_work
 from kernel.errors import InvalidInput, NotFound, Refused
 
@@ -28,15 +29,16 @@ def put_set(*, session_id: UUID, done: replaying.Set, by: UUID, at: datetime) ->
     """Write a set as it is from now on: (the set, is it new)."""
     session = tracking.locked_session(session_id=session_id, by=by)
     values: dict[str, Any] = {name: getattr(done, name) for name in FIELDS}
-    known = StrengthSet.objects.filter(session=session, set_id=done.set_id).first()
-    if known is None and session.sets.count() >= MAX_SETS:
+    holder = _holder(session)
+    known = StrengthSet.objects.filter(session=holder, set_id=done.set_id).first()
+    if known is None and holder.sets.count() >= MAX_SETS:
         raise TooManySets(limit=MAX_SETS)
-    written = known or StrengthSet(session=session, set_id=done.set_id, done_at=_within(session, at))
+    written = known or StrengthSet(session=holder, set_id=done.set_id, done_at=_within(session, at))
     for name, value in values.items():
         setattr(written, name, value)
     written.save()
-    _count_anew(session, at)
-    noting.note_change(session=session, what=done, at=at)
+    _count_anew(holder, at)
+    noting.note_change(session=holder, what=done, at=at)
     return written, known is None
 
 
@@ -44,16 +46,17 @@ def put_set(*, session_id: UUID, done: replaying.Set, by: UUID, at: datetime) ->
 def remove_set(*, session_id: UUID, set_id: UUID, by: UUID, at: datetime) -> None:
     """Take a set back."""
     session = tracking.locked_session(session_id=session_id, by=by)
-    removed, _ = StrengthSet.objects.filter(session=session, set_id=set_id).delete()
+    holder = _holder(session)
+    removed, _ = StrengthSet.objects.filter(session=holder, set_id=set_id).delete()
     if not removed:
         raise NotFound
-    _count_anew(session, at)
-    noting.note_change(session=session, what=replaying.Set(set_id=set_id, removed=True), at=at)
+    _count_anew(holder, at)
+    noting.note_change(session=holder, what=replaying.Set(set_id=set_id, removed=True), at=at)
 
 
 def sets_of(*, session: TrainingSession) -> list[dict[str, Any]]:
     """A session's sets in the order in which they were done."""
-    return list(session.sets.order_by("done_at", "set_id").values("set_id", "done_at", *FIELDS))
+    return list(StrengthSet.shown_in(session).values("set_id", "done_at", *FIELDS))
 
 
 def made(set_id: UUID, values: dict[str, Any], *, by: UUID, language: str) -> replaying.Set:
@@ -91,7 +94,12 @@ def _count_anew(session: TrainingSession, at: datetime) -> None:
     if session.ended_at is not None:
         session.analysis_due = session.analysis_due or "data"
         session.save(update_fields=["analysis_due"])
-        following.count_sets(session=session, at=at)
+        merging.settle_sets(session=session.duplicate_of or session, at=at)
+
+
+def _holder(session: TrainingSession) -> TrainingSession:
+    """Whose sets these are: those shown are changed where they are, so that taking recordings apart is no loss."""
+    return session if session.sets_from == session.pk else TrainingSession.objects.get(pk=session.sets_from)
 
 
 def _within(session: TrainingSession, at: datetime) -> datetime:

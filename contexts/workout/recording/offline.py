@@ -195,14 +195,18 @@ def _record(*, session_id: UUID, by: UUID, recorder: completing.Recorder, at: da
         session = TrainingSession(
             id=session_id, user_id=by, time_zone=recorder.time_zone, visibility=recorder.visibility, sport="other"
         )
-    for name, value in replayed.fields.items():
-        setattr(session, name, value)
+    told = {name: value for name, value in replayed.fields.items() if name in replaying.TOLD}
+    for name in replayed.fields.keys() - told.keys():
+        setattr(session, name, replayed.fields[name])
     session.started_at, session.ended_at = replayed.started_at, replayed.ended_at
     session.pauses, session.laps, session.operations = replayed.marks, replayed.laps, operations
     session.auto_pause_marks = replayed.auto_pause_marks
     completing.record_offline(
         session=session, points=_points_of(session, replayed), recorder=recorder, is_new=is_new, at=at
     )
+    if told:
+        correcting.say(session, told)
+        session.save()
     lifting.replace_sets(session=session, done=replayed.sets, at=at)
 
 

@@ -17,16 +17,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from contexts.workout.recordings.recording import MAX_NAMED, MAX_NOTES, MAX_TITLE
 
 LONGEST = timedelta(days=7)
 """A session that says it is longer ends here: its clock was wrong."""
 
 MAX_VALUES = 20_000
 """Values of one series in one operation."""
+
+TOLD: Final = ("title", "notes", "effort", "mood", "commute", "gear")
+"""What an athlete says of a session."""
 
 Sport = Literal["running", "walking", "cycling", "swimming", "rowing", "strength", "other"]
 Visibility = Literal["private", "friends", "everyone"]
@@ -99,10 +104,16 @@ class Set(Struct, tag_field="kind", tag="set", forbid_unknown_fields=True):
 
 
 class Edit(Struct, tag_field="kind", tag="edit", forbid_unknown_fields=True):
-    """Fields as they are from now on."""
+    """Fields as they are from now on; those that are absent stay, and a feeling that is null is taken back."""
 
     sport: Sport | None = None
     visibility: Visibility | None = None
+    title: Annotated[str, Meta(max_length=MAX_TITLE)] | UnsetType = UNSET
+    notes: Annotated[str, Meta(max_length=MAX_NOTES)] | UnsetType = UNSET
+    effort: Annotated[int, Meta(ge=1, le=10)] | UnsetType | None = UNSET
+    mood: Annotated[int, Meta(ge=1, le=5)] | UnsetType | None = UNSET
+    commute: bool | UnsetType = UNSET
+    gear: Annotated[list[Annotated[str, Meta(max_length=MAX_TITLE)]], Meta(max_length=MAX_NAMED)] | UnsetType = UNSET
 
 
 class Complete(Struct, tag_field="kind", tag="complete", forbid_unknown_fields=True):
@@ -149,7 +160,7 @@ class Replayed:
     started_at: datetime | None = None
     ended_at: datetime | None = None
     deleted: bool = False
-    fields: dict[str, str] = field(default_factory=dict)
+    fields: dict[str, Any] = field(default_factory=dict)
     marks: list[datetime] = field(default_factory=list)
     auto_pause_marks: list[datetime] = field(default_factory=list)
     laps: list[datetime] = field(default_factory=list)
@@ -217,9 +228,11 @@ def replay(operations: Iterable[Operation]) -> Replayed:
     return session
 
 
-def _said(what: Start | Edit) -> dict[str, str]:
+def _said(what: Start | Edit) -> dict[str, Any]:
     fields = {"sport": what.sport, "visibility": what.visibility}
-    return {name: value for name, value in fields.items() if value is not None}
+    told = {name: getattr(what, name) for name in TOLD} if isinstance(what, Edit) else {}
+    said = {name: value for name, value in fields.items() if value is not None}
+    return said | {name: value for name, value in told.items() if value is not UNSET}
 
 
 def _switch(session: Replayed, *, on: bool, at: datetime) -> None:

@@ -177,7 +177,7 @@ def read_bounded(
 ) -> Reading:
     """As `read`, but refuses what costs more than `seconds` of processor time or `memory` bytes."""
     if len(data) > limits.max_bytes:
-        raise recording.TooLarge(f"The file is larger than {limits.max_bytes // 1_000_000} MB.")
+        raise recording.TooLarge
     question = Question(filename=filename, limits=limits, seconds=seconds, memory=memory, size=len(data))
     try:
         with readers.one() as reader:

@@ -41,7 +41,7 @@ def read_known(data: bytes, *, filename: str, limits: Limits) -> Reading:
     if not data:
         raise recording.Empty
     if len(data) > limits.max_bytes:
-        raise recording.TooLarge(f"The file is larger than {limits.max_bytes // 1_000_000} MB.")
+        raise recording.TooLarge
     if data.startswith(GZIP):
         return _read_compressed(data, filename, limits)
     if data[8:12] == fit.MAGIC:
@@ -82,7 +82,7 @@ def inflate(data: bytes, most: int) -> tuple[bytes, bool]:
                 raise recording.CorruptCompression from damage
             return bytes(made), False
         if len(made) > most:
-            raise recording.InflatesTooLarge(f"Uncompressed the file is larger than {most // 1_000_000} MB.")
+            raise recording.InflatesTooLarge
         if not member.eof:
             if not made:
                 raise recording.CorruptCompression

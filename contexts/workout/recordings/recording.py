@@ -138,10 +138,11 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Flaw:
-    """Something was wrong with the file, yet what could be read was kept."""
+    """Something was wrong with the file, yet what could be read was kept. `values` fill the `{name}`s of `detail`."""
 
     code: str
     detail: str
+    values: dict[str, int | str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,7 +326,8 @@ def in_order(times: Values, warnings: list[Flaw]) -> NDArray[np.intp]:
         warnings.append(Flaw("times_out_of_order", "Points were not in order of time; they were sorted."))
     if len(rows) and times[rows[-1]] - times[rows[0]] > MAX_SPAN_S:
         kept = rows[np.abs(times[rows] - times[rows[len(rows) // 2]]) <= MAX_SPAN_S / 2]
-        warnings.append(Flaw("clock_jump", f"{len(rows) - len(kept)} points with a wrong date were dropped."))
+        said: dict[str, int | str] = {"count": len(rows) - len(kept)}
+        warnings.append(Flaw("clock_jump", "{count} points with a wrong date were dropped.", said))
         rows = kept
     return rows
 
@@ -336,7 +338,8 @@ def plausible(name: str, values: Values, warnings: list[Flaw]) -> Values | None:
     kept = (values >= lowest) & (values <= highest)
     dropped = np.count_nonzero(~np.isnan(values)) - np.count_nonzero(kept)
     if dropped and name != "heart_rate_bpm":  # a heart rate of 0 is how many devices say "none"
-        warnings.append(Flaw("impossible_values", f"{dropped} impossible values of {name} were dropped."))
+        said: dict[str, int | str] = {"count": int(dropped), "name": name}
+        warnings.append(Flaw("impossible_values", "{count} impossible values of {name} were dropped.", said))
     return np.where(kept, values, np.nan) if kept.any() else None
 
 

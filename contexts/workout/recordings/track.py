@@ -58,7 +58,8 @@ def activity(
 ) -> RecordedActivity | None:
     """The activity of a track; None where nothing lasted any time. Laps hold Unix seconds until here."""
     if track.timeless:
-        warnings.append(Flaw("points_without_time", f"{track.timeless} points without a time were left out."))
+        said: dict[str, int | str] = {"count": track.timeless}
+        warnings.append(Flaw("points_without_time", "{count} points without a time were left out.", said))
     began, streams = track.streams(start=start, warnings=warnings)
     own_laps = [
         Lap(round(lap.start_s - began, 3), round(lap.end_s - began, 3), lap.timer_s, lap.distance_m, lap.kcal)

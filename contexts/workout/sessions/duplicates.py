@@ -154,9 +154,11 @@ PRIORITY: Final[Mapping[str, Sequence[str]]] = {
     "": ("watch", "phone", "cloud"),
     "title": ("cloud", "phone", "watch"),
     "notes": ("cloud", "phone", "watch"),
+    "sets": ("phone", "watch", "cloud"),
 }
 """Whose word counts, best first, by field; the first line holds for all that have none of their own. People name
-their activities in the cloud; devices only fill a name in."""
+their activities in the cloud; devices only fill a name in. On the phone they write down what they lifted and how hard
+it was; a watch counts, and guesses the exercise."""
 
 T = TypeVar("T")
 

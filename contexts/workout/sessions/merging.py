@@ -6,11 +6,14 @@ recorded itself is kept in `own`, so nothing is lost.
 """
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from contexts.workout.models import Stream, TrainingSession
+from django.db.models import Q
+
+from contexts.workout.models import Stream, StrengthSet, TrainingSession
+from contexts.workout.plans import following
 from contexts.workout.series import columns
 from contexts.workout.series.columns import Columns
 from contexts.workout.sessions import duplicates
@@ -31,6 +34,7 @@ TOGETHER: Final = {"longitude": "latitude"}
 """A stream that comes from where the other one comes from: half a place is none."""
 
 STREAM: Final = "stream."
+SETS: Final = "sets"
 KEPT: Final = (*(name for names in MEASURED.values() for name in names), *TOLD, "methods")
 
 
@@ -82,6 +86,7 @@ def combine(session: TrainingSession) -> None:
         _take_measured(session, others)
         _take_told(session, others)
         _take_streams(session, others)
+        _take_sets(session, others)
     session.save()
 
 
@@ -137,6 +142,27 @@ def _take_streams(session: TrainingSession, others: list[TrainingSession]) -> No
         best = duplicates.by_priority(kind, holders)[0]
         if best != session.id:
             session.taken_from[STREAM + kind] = str(best)
+
+
+def _take_sets(session: TrainingSession, others: list[TrainingSession]) -> None:
+    """All sets of one source, and of none other: two that recorded the same lifts would count them twice."""
+    held = StrengthSet.objects.filter(Q(session=session) | Q(session__duplicate_of=session))
+    holders = set(held.values_list("session_id", flat=True).distinct())
+    ranked = duplicates.by_priority(SETS, [(each.origin, each.id) for each in (session, *others)])
+    best = next((of for of in ranked if of in holders), session.id)
+    taken = {name: of for name, of in session.taken_from.items() if name != SETS}
+    session.taken_from = taken if best == session.id else taken | {SETS: str(best)}
+
+
+def settle_sets(*, session: TrainingSession, at: datetime) -> None:
+    """Sets of a recording of this activity have come, changed or gone, after it had been analysed and counted.
+
+    The session stands for the activity. The caller holds the athlete's gate.
+    """
+    _take_sets(session, list(TrainingSession.objects.filter(duplicate_of=session).order_by("id")))
+    session.analysis_due = session.analysis_due or "data"
+    session.save(update_fields=["taken_from", "analysis_due"])
+    following.count_sets(session=session, at=at)
 
 
 def lenders(session: TrainingSession) -> dict[str, UUID]:

@@ -7,6 +7,7 @@ from typing import Any
 from contexts.workout.models import StrengthSet, TrainingSession
 from contexts.workout.plans.exercises import Movement, recognise
 from contexts.workout.recordings import Lap, Length, LiftedSet, Pool
+from contexts.workout.sessions import merging
 from kernel.models import uuid7
 
 
@@ -36,7 +37,7 @@ def pool_of(session: TrainingSession) -> Pool | None:
 
 
 def sets_of(session: TrainingSession) -> list[LiftedSet]:
-    """What was lifted, in the order in which it was done."""
+    """What was lifted, in the order in which it was done; as an activity recorded more than once shows it."""
     return [
         LiftedSet(
             exercise=one.exercise,
@@ -46,12 +47,17 @@ def sets_of(session: TrainingSession) -> list[LiftedSet]:
             weight_kg=one.weight_kg,
             rpe=one.rpe,
         )
-        for one in session.sets.order_by("done_at", "set_id")
+        for one in StrengthSet.shown_in(session)
     ]
 
 
 def keep_sets(session: TrainingSession, sets: list[LiftedSet]) -> None:
-    """The sets of an imported session; of one moment they stay in their order. Known names find their exercise."""
+    """The sets of an imported session; of one moment they stay in their order. Known names find their exercise.
+
+    Those of a duplicate may be what the session shows that stands for it.
+    """
+    if not sets:
+        return
     ids = sorted(uuid7() for _ in sets)
     said = [Movement(one.exercise, None) for one in sets]
     meant = recognise(said, by=session.user_id)
@@ -69,3 +75,6 @@ def keep_sets(session: TrainingSession, sets: list[LiftedSet]) -> None:
         )
         for set_id, words, one in zip(ids, said, sets, strict=True)
     )
+    if session.duplicate_of is not None:
+        assert session.completed_at is not None
+        merging.settle_sets(session=session.duplicate_of, at=session.completed_at)
