@@ -20,7 +20,7 @@ from uuid import UUID
 
 from django.db import connections
 
-from contexts.health import rules
+from contexts.health import invalidation, rules
 from contexts.health.archive import keeping, sheets, table
 from contexts.health.archive.sheets import Sheet
 from contexts.health.columns import instant
@@ -30,6 +30,7 @@ from contexts.health.rows import Rows, empty, joined, united
 from kernel.databases import alias_of, try_gate, unit_of_work
 from kernel.models import uuid7
 from kernel.objects import store
+from kernel.timescale.columns import MICROSECOND
 
 log = logging.getLogger(__name__)
 
@@ -206,4 +207,12 @@ def _replace(*, span: table.Span, copy: Copy, file: ColdFile) -> None:
         raise Meanwhile
     if copy.before is not None:
         keeping.supersede(copy.before, at=file.stored_at)
+        _invalidate(span)  # of a reading that was in both places the file's is the one from here on
     file.save(force_insert=True)
+
+
+def _invalidate(span: table.Span) -> None:
+    for number in span.devices:
+        invalidation.note(
+            device_number=number, streams=span.streams, first_at=span.since, last_at=span.until - MICROSECOND
+        )

@@ -9,7 +9,7 @@ from typing import Any
 from django.db import connections
 from django.db.models import F
 
-from contexts.health import events
+from contexts.health import events, invalidation
 from contexts.health.models import Batch
 from contexts.health.models.imports import PhoneSample
 from contexts.health.rules import Stream
@@ -60,6 +60,7 @@ def _count_less(
         batch.delete()
     else:
         Batch.objects.filter(batch_id=batch.batch_id).update(count=F("count") - count)
+    invalidation.note(device_number=source.number, streams=streams, first_at=first_at, last_at=last_at)
     publish(
         events.HealthMetricWithdrawn(
             batch_id=batch.batch_id,

@@ -18,7 +18,7 @@ from django.db import connections
 from django.db.models import F
 from numpy.typing import NDArray
 
-from contexts.health import events, rules
+from contexts.health import events, invalidation, rules
 from contexts.health.catalogue import METRICS, Stream
 from contexts.health.columns import Columns, Told, checked, microseconds_of
 from contexts.health.intake import ingesting
@@ -125,6 +125,12 @@ def _take_back_corrected(source: Device, columns: Columns, *, at: datetime) -> N
             Batch.objects.filter(pk=batch.pk).update(count=F("count") - len(readings))
         else:
             batch.delete()
+        invalidation.note(
+            device_number=source.number,
+            streams=[stream for stream, _ in readings],
+            first_at=min(times),
+            last_at=max(times),
+        )
         publish(
             events.HealthMetricWithdrawn(
                 batch_id=batch.pk,

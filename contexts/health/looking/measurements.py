@@ -16,7 +16,7 @@ from contexts.health import rules
 from contexts.health.catalogue import METRICS, Aggregation
 from contexts.health.columns import microseconds_of
 from contexts.health.events import MedicalDataRead
-from contexts.health.looking import merging, priorities
+from contexts.health.looking import averaging, merging, priorities
 from contexts.health.models import Access, Batch, Device, Reading
 from contexts.health.rules import Stream
 from contexts.health.terms import Purpose
@@ -71,7 +71,7 @@ def heart_rate_of(
     wanted = _shown(user_id, Stream.heart_rate, since=since, until=until)
     return [
         Point(time=each.time, avg=round(each.avg, 1), min=each.min, max=each.max, count=each.count)
-        for each in merging.averages_of(wanted, width=width, curves=curves_of(wanted.devices, wanted.streams))
+        for each in averaging.averages_of(wanted, width=width, curves=curves_of(wanted.devices, wanted.streams))
     ]
 
 
