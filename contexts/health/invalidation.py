@@ -27,7 +27,7 @@ def end_of(time: datetime) -> datetime:
 def note(*, device_number: int, streams: ArrayLike, first_at: datetime, last_at: datetime) -> None:
     """Readings of these streams have come, gone or changed their meaning, from the first instant to the last.
 
-    Of time in which nothing is rolled up yet there is nothing to say, so a batch that comes in time costs a comparison.
+    Of time in which nothing is rolled up yet there is nothing to say: a batch that comes in time costs a comparison.
     """
     if first_at >= now() - rules.LATE_AFTER or rules.ROLLED_UP.isdisjoint(np.unique(np.asarray(streams)).tolist()):
         return

@@ -1,4 +1,4 @@
-"""A metric averaged over buckets: by rollups where they answer, by the database where they do not, by us what is cold.
+"""A metric averaged over buckets: by rollups where they answer, else by the database, and by us what is cold.
 
 All of it adds up to what the readings one by one would give.
 """
@@ -12,10 +12,9 @@ import numpy as np
 from django.db.models import Count, Max, Min, Sum
 from timescale.db.models.expressions import TimeBucket
 
-from contexts.health import rules
 from contexts.health.columns import instant
 from contexts.health.looking import rollups
-from contexts.health.looking.merging import Range, seen_at_once, together
+from contexts.health.looking.merging import Range, month_of, seen_at_once, together
 from contexts.health.looking.priorities import nearness
 from contexts.health.looking.rollups import Part, Share, Span
 from contexts.health.models.cold import ColdFile
@@ -82,7 +81,7 @@ def _cut(wanted: Range, span: Span, files: Iterable[ColdFile]) -> Iterator[tuple
     near = nearness(wanted.streams[0]) if wanted.levels else timedelta()
     since, until = span
     for file in files:
-        begin, end = _month_of(file)
+        begin, end = month_of(file)
         begin, end = max(since, begin - near), min(until, end + near)
         if begin < end:
             if since < begin:
@@ -91,11 +90,6 @@ def _cut(wanted: Range, span: Span, files: Iterable[ColdFile]) -> Iterator[tuple
             since = end
     if since < until:
         yield replace(wanted, since=since, until=until), False
-
-
-def _month_of(file: ColdFile) -> Span:
-    begin = rules.month_of(file.month.year * 12 + file.month.month - 1)
-    return begin, rules.month_after(begin)
 
 
 def _computed(wanted: Range, share: Share, *, width: timedelta, curves: Curves) -> list[Part]:

@@ -7,7 +7,7 @@ month has come late; a reading that is in both places is the one in the file.
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, TypeAlias, TypeVar
 from uuid import UUID
 
@@ -108,6 +108,18 @@ def seen_at_once(wanted: Range, read: Callable[[list[ColdFile]], R], *, tables: 
     A range of one table that is too young for files costs nothing more than it would without any.
     """
     return _seen_at_once(wanted, read) if tables > 1 or may_be_cold(wanted.since) else ([], read([]))
+
+
+def month_of(file: ColdFile) -> tuple[datetime, datetime]:
+    """From when to before when a file's readings are."""
+    begin = rules.month_of(file.month.year * 12 + file.month.month - 1)
+    return begin, rules.month_after(begin)
+
+
+def cold_until(wanted: Range, files: Iterable[ColdFile]) -> datetime:
+    """From when on the table alone knows what is shown of a range."""
+    near = nearness(wanted.streams[0]) if wanted.levels else timedelta()
+    return max(month_of(file)[1] for file in files) + near
 
 
 # --- rows ----------------------------------------------------------------------------------------------------------

@@ -46,7 +46,8 @@ _MEASURED = """
     SELECT device_number, %(since)s, %(until)s
     FROM (
         SELECT DISTINCT device_number FROM health_batch
-        WHERE recorded_at >= %(since)s::timestamptz - %(late)s::interval AND first_at < %(until)s AND last_at >= %(since)s
+        WHERE recorded_at >= %(since)s::timestamptz - %(late)s::interval
+          AND first_at < %(until)s AND last_at >= %(since)s
     ) AS recorded
     WHERE EXISTS (
         SELECT FROM health_reading AS reading
