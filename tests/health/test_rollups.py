@@ -277,6 +277,43 @@ def test_what_changes_rolled_up_readings_is_seen_at_once_and_when_rolled_up_anew
     ensure_same(life.api, *hours)
 
 
+def test_what_comes_late_hides_what_is_rolled_up_nearby(life: Life):
+    """The phone's reading is of one quarter of an hour, the watch's, half a minute later, of the next."""
+    quarters = (TURN - timedelta(hours=1), TURN + timedelta(hours=1), "15m")
+    life.send(1, -1, [90, 91], 50)
+    rolling_up.roll_up()
+    assert [point[4] for point in looked(life.api, *quarters)] == [2]
+    life.send(0, 0, [20, 72], 20)
+    assert [point[4] for point in looked(life.api, *quarters)] == [1, 1]
+    rolling_up.roll_up()
+    assert [point[4] for point in looked(life.api, *quarters)] == [1, 1]
+
+
+def test_he6_a_cold_reading_hides_one_that_is_not(life: Life):
+    quarters = (TURN - timedelta(hours=1), TURN + timedelta(hours=1), "15m")
+    life.send(0, -1, [60, 61], 50)
+    life.send(1, 0, [20, 72, 90], 20)
+    life.send(1, 1, [91], 20)
+    before = looked(life.api, *quarters)
+    assert [point[4] for point in before] == [2, 1]
+    life.move()
+    assert looked(life.api, *quarters) == before
+    rolling_up.roll_up()
+    assert looked(life.api, *quarters) == before
+
+
+def test_he6_of_a_reading_that_is_in_both_places_the_file_has_the_last_word(life: Life):
+    hours = (TURN - timedelta(hours=1), TURN, "1h")
+    life.send(0, -30, [20], 1)
+    life.move()
+    life.send(0, -30, [70], 1)
+    rolling_up.roll_up()
+    ensure_same(life.api, *hours)
+    life.move()
+    ensure_same(life.api, *hours)
+    assert looked(life.api, *hours) == []
+
+
 def test_whatever_happens_the_answers_are_those_of_the_readings(life: Life):
     @given(st.lists(st.tuples(EVENTS, st.booleans()), min_size=4, max_size=12), MINUTES, st.integers(30, 400))
     @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))

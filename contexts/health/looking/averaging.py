@@ -125,7 +125,7 @@ def _added(parts: Iterable[Part]) -> list[Bucket]:
         known = found.get(part.time)
         found[part.time] = part if known is None else _sum_of(known, part)
     return [
-        Bucket(time=time, avg=part.total / part.count, min=part.least, max=part.greatest, count=part.count)
+        Bucket(time=time, avg=part.total / part.readings, min=part.least, max=part.greatest, count=part.readings)
         for time, part in sorted(found.items())
     ]
 
@@ -133,7 +133,7 @@ def _added(parts: Iterable[Part]) -> list[Bucket]:
 def _sum_of(one: Part, other: Part) -> Part:
     return Part(
         one.time,
-        one.count + other.count,
+        one.readings + other.readings,
         one.total + other.total,
         min(one.least, other.least),
         max(one.greatest, other.greatest),

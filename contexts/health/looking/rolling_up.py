@@ -94,7 +94,7 @@ def _advance() -> bool:
     return True
 
 
-def _note(statement: str, **values: object) -> None:
+def _note(statement: str, **values: Any) -> None:
     with connections[require_unit_of_work("health")].cursor() as cursor:
         cursor.execute(f"SET LOCAL statement_timeout = {ADVANCING_TAKES_MS}")
         cursor.execute(statement, values)
@@ -157,6 +157,7 @@ def _rollups(user_id: UUID, number: int, stream: Stream, *, since: datetime, unt
     wanted = Range(user_id=user_id, devices=[number], streams=[stream], since=since, until=until)
     curves = curves_of(wanted.devices, wanted.streams)
     files = wanted.files() if may_be_cold(since) else []
+    found: Iterable[tuple[Any, ...]]
     if files:
         rows = together(wanted, files, wanted.copied())
         found = _of_rows(rows[rows["device_number"] == number], curves)

@@ -31,7 +31,7 @@ class Part(NamedTuple):
     """What some readings add to the bucket that begins then."""
 
     time: datetime
-    count: int
+    readings: int
     total: float
     least: float
     greatest: float
@@ -65,7 +65,8 @@ def are_for(wanted: Range, *, width: timedelta) -> bool:
 def shares_of(wanted: Range) -> Iterator[Share]:
     """A range in the shares of its sources, rank by rank; to be read with the readings, at one moment."""
     edges = [(wanted.since, end_of(wanted.since)), (begin_of(wanted.until), wanted.until)]
-    unknown, before = _not_rolled_up(wanted), ()
+    unknown = _not_rolled_up(wanted)
+    before: tuple[int, ...] = ()
     for level in wanted.levels or (tuple(wanted.devices),):
         apart = [*edges, *unknown]
         if before:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -103,7 +104,7 @@ def gather(
 
 def _section(whom: About, stream: Stream, first: date, last: date, zone: ZoneInfo) -> Section:
     since, until = instants_of(first, last, zone)
-    told = {"user_id": whom.user_id, "stream": stream, "since": since, "until": until}
+    told: dict[str, Any] = {"user_id": whom.user_id, "stream": stream, "since": since, "until": until}
     few = first_of(**told, limit=ONE_BY_ONE + 1)
     return Section(
         stream=stream,
