@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 GATE: Final = "rollups"
 """One hand at a time moves the watermark and works off the log."""
 
-DEVICES_A_LOOK: Final = 500
+NOTES_A_LOOK: Final = 500
 ADVANCING_TAKES_MS: Final = 300_000
 ROWS_A_UNIT: Final = 10_000
 
@@ -105,7 +105,7 @@ def _worked_off(end: float) -> Iterator[int]:
     failed: set[int] = set()
     while True:
         waiting = Invalidation.objects.exclude(device_number__in=failed).order_by("pk")
-        numbers = dict.fromkeys(waiting.values_list("device_number", flat=True)[:DEVICES_A_LOOK])
+        numbers = dict.fromkeys(waiting.values_list("device_number", flat=True)[:NOTES_A_LOOK])
         if not numbers:
             return
         owners = dict(Device.objects.filter(number__in=list(numbers)).values_list("number", "user_id"))
