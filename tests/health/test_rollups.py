@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Thread
 from typing import Any, TypeAlias
 from unittest import mock
 
@@ -15,8 +16,8 @@ from hypothesis import strategies as st
 from contexts.health import rules
 from contexts.health.archive import moving
 from contexts.health.looking import rolling_up, rollups
-from contexts.health.models import Device, Invalidation, Reading, Rollup
-from kernel import personal_data
+from contexts.health.models import ColdFile, Device, Invalidation, Reading, Rollup
+from kernel import objects, personal_data
 from kernel.observability import invariants
 from tests.conftest import Api
 from tests.health.conftest import COMMITTED, HEALTH, Strap, reading, step_up
@@ -358,6 +359,51 @@ def test_id10_an_erasure_reaches_rollups(worn: Strap):
     assert not Invalidation.objects.exists()
     with later(24):
         assert rolling_up.roll_up() == 0
+
+
+def test_id10_an_erasure_waits_for_whoever_computes(worn: Strap, monkeypatch: pytest.MonkeyPatch):
+    """What was read before the readings went would be written down behind it else."""
+    worn.send(beats(TURN, 60))
+    computed = rolling_up._rollups
+    erasing = Thread(target=erase_on_its_own, args=[worn.owner.user_id])
+
+    def rolled(*given: Any, **named: Any) -> Iterator[Rollup]:
+        found = list(computed(*given, **named))
+        erasing.start()
+        erasing.join(timeout=0.3)
+        assert erasing.is_alive()
+        return iter(found)
+
+    monkeypatch.setattr(rolling_up, "_rollups", rolled)
+    assert rolling_up.roll_up() == 1
+    erasing.join()
+    assert not Rollup.objects.exists()
+
+
+def erase_on_its_own(user_id: Any) -> None:
+    rolling_up.erase(user_id)
+    connections.close_all()
+
+
+def test_he6_a_damaged_file_keeps_nobody_elses_time_from_being_rolled_up(worn: Strap, strap: Callable[..., Strap]):
+    other = _long_ago(strap())
+    worn.send(beats(TURN - timedelta(hours=3), 60))
+    moving.move_due(before=TURN, at=datetime.now(UTC))
+    ColdFile.objects.update(sha256="")
+    other.send(beats(TURN, 60))
+    assert rolling_up.roll_up() == 1
+    assert quarters() == [TURN + n * rules.ROLLUP_WIDTH for n in range(4)]
+    assert len(set(Invalidation.objects.values_list("device_number", flat=True))) == 1
+
+
+def test_he6_rolled_up_months_spare_the_store(worn: Strap, monkeypatch: pytest.MonkeyPatch):
+    worn.send(beats(TURN - timedelta(hours=3), 60))
+    rolling_up.roll_up()
+    api, span = step_up(worn.owner), (TURN - timedelta(hours=4), TURN, "1h")
+    before = looked(api, *span)
+    assert moving.move_due(before=TURN, at=datetime.now(UTC)) == 60
+    monkeypatch.setattr(objects.Folder, "get", None)
+    assert looked(api, *span) == before
 
 
 def test_operators_see_and_roll_up(worn: Strap, capsys: Any):
