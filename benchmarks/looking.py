@@ -33,7 +33,9 @@ BARE = """
 def run(*, quick: bool) -> list[Figure]:
     """Fill, ask, and weigh."""
     days = 2 if quick else DAYS
-    end = datetime.now(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    from contexts.health import rules
+
+    end = rules.cold_before(at=datetime.now(UTC), months=rules.COLD_AFTER_AT_LEAST)
     start = end - timedelta(days=days)
     api, number = _worn(start)
     before = _bytes_at_rest()
@@ -48,7 +50,9 @@ def run(*, quick: bool) -> list[Figure]:
         _rolled_up(days * A_DAY),
         _figure(f"{hours}, rolled up, p95", api, number, *month, asked=asked, at_most=0.1),
         Figure(about="a reading at rest, in the table with its index", ours=at_rest, unit="bytes"),
+        _trend(f"{days} days at 1 Hz as a trend by days, with medians, p95", api, start, end, asked=asked // 4),
         _cold(at=end),
+        _trend("the same from a cold file, p95", api, start, end, asked=asked // 4),
     ]
 
 
@@ -153,6 +157,18 @@ def _figure(
         of_ratio=at_most is not None,
         note=note,
     )
+
+
+def _trend(about: str, api: Any, since: datetime, until: datetime, *, asked: int) -> Figure:
+    query = {"from": since.date().isoformat(), "to": (until - timedelta(days=1)).date().isoformat()}
+
+    def through_the_api() -> int:
+        answer = api.get(f"{API}/trend", data=query)
+        assert answer.status_code == 200, answer.content
+        return len(answer.json()["items"])
+
+    ours = _taken(through_the_api, asked)
+    return Figure(about=about, ours=percentile(ours, 95), unit="ms", note=f"median {statistics.median(ours):.0f} ms")
 
 
 def _taken(ask: Callable[[], int], times: int) -> list[float]:

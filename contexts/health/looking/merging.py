@@ -168,13 +168,17 @@ def portions_of(wanted: Range) -> Iterator[Rows]:
 
 
 def together(wanted: Range, files: Iterable[ColdFile], hot: Rows) -> Rows:
-    """A range of one stream by time: of what these files and the table hold of it as a whole, what is shown.
+    """A range of one stream by time: of what these files (by time) and the table hold of all of it, what is shown.
 
     Which source goes first is seen only where readings of both places lie together.
     """
     whole = wanted.whole()
-    rows = united(joined(whole.in_file(file) for file in files if whole.reaches_into(file)), hot)
-    shown = going_first_of(rows, wanted.levels, wanted.streams[0]) if wanted.levels else rows
+    rows = joined(whole.in_file(file) for file in files if whole.reaches_into(file))
+    if len(hot):
+        rows = united(rows, hot)
+    if not wanted.levels:
+        return rows
+    shown = going_first_of(rows, wanted.levels, wanted.streams[0])
     since, until = microseconds_of(wanted.since), microseconds_of(wanted.until)
     return shown[(shown["time"] >= since) & (shown["time"] < until)]
 
