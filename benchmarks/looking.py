@@ -1,8 +1,8 @@
 """Looking at a month of a heart rate at 1 Hz: a day of points, a month of buckets; and what it weighs at rest.
 
 Each question goes through the API, with the second factor, the access row and its event. Beside it stands the bare
-SQL behind it on a connection of its own. Bytes are those of the tables with their indexes, and of one month as a
-cold file.
+SQL over the readings on a connection of its own; the month is asked for before it is rolled up and afterwards. Bytes
+are those of the tables with their indexes, and of one month as a cold file.
 """
 
 import statistics
@@ -33,7 +33,9 @@ BARE = """
 def run(*, quick: bool) -> list[Figure]:
     """Fill, ask, and weigh."""
     days = 2 if quick else DAYS
-    end = datetime.now(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    from contexts.health import rules
+
+    end = rules.cold_before(at=datetime.now(UTC), months=rules.COLD_AFTER_AT_LEAST)
     start = end - timedelta(days=days)
     api, number = _worn(start)
     before = _bytes_at_rest()
@@ -41,11 +43,16 @@ def run(*, quick: bool) -> list[Figure]:
     at_rest = (_bytes_at_rest() - before) / (days * A_DAY)
     asked = 4 if quick else ASKED
     day, month = (end - timedelta(days=1), end, "1m"), (start, end, "1h")
+    hours = f"{days} days at 1 Hz as buckets of an hour"
     return [
         _figure("a day at 1 Hz as 1,440 points, p95", api, number, *day, asked=asked),
-        _figure(f"{days} days at 1 Hz as buckets of an hour, p95", api, number, *month, asked=asked),
+        _figure(f"{hours}, not rolled up, p95", api, number, *month, asked=asked // 4),
+        _rolled_up(days * A_DAY),
+        _figure(f"{hours}, rolled up, p95", api, number, *month, asked=asked, at_most=0.1),
         Figure(about="a reading at rest, in the table with its index", ours=at_rest, unit="bytes"),
+        _trend(f"{days} days at 1 Hz as a trend by days, with medians, p95", api, start, end, asked=asked // 4),
         _cold(at=end),
+        _trend("the same from a cold file, p95", api, start, end, asked=asked // 4),
     ]
 
 
@@ -86,6 +93,22 @@ def _fill(number: int, start: datetime, *, seconds: int) -> None:
         ingesting.store(columns=columns, by=known, at=start)
 
 
+def _rolled_up(readings: int) -> Figure:
+    """All of it, as a worker does it: read, added up, written down."""
+    from contexts.health.looking import rolling_up
+
+    began = time.perf_counter()
+    rolling_up.roll_up()
+    took = time.perf_counter() - began
+    size, rollups = _ask("SELECT pg_total_relation_size('health_rollup'), count(*) FROM health_rollup")[0]
+    return Figure(
+        about="readings rolled up in a second",
+        ours=readings / took,
+        unit="readings/s",
+        note=f"{rollups} rollups of {size / max(rollups, 1):.0f} bytes",
+    )
+
+
 def _bytes_at_rest() -> int:
     return int(
         _ask(
@@ -103,7 +126,15 @@ def _ask(query: str, *values: Any) -> list[Any]:
 
 
 def _figure(
-    about: str, api: Any, number: int, since: datetime, until: datetime, bucket: str, *, asked: int
+    about: str,
+    api: Any,
+    number: int,
+    since: datetime,
+    until: datetime,
+    bucket: str,
+    *,
+    asked: int,
+    at_most: float | None = None,
 ) -> Figure:
     width = {"1m": timedelta(minutes=1), "1h": timedelta(hours=1)}[bucket]
     query = {"from": since.isoformat(), "to": until.isoformat(), "bucket": bucket}
@@ -117,8 +148,27 @@ def _figure(
     bare = _taken(lambda: len(_ask(BARE, width, number, since, until)), asked)
     note = f"median {statistics.median(ours):.0f} ms"
     return Figure(
-        about=about, ours=percentile(ours, 95), unit="ms", beside="ms bare SQL", limit=percentile(bare, 95), note=note
+        about=about,
+        ours=percentile(ours, 95),
+        unit="ms",
+        beside="ms bare SQL over readings",
+        limit=percentile(bare, 95),
+        at_most=at_most,
+        of_ratio=at_most is not None,
+        note=note,
     )
+
+
+def _trend(about: str, api: Any, since: datetime, until: datetime, *, asked: int) -> Figure:
+    query = {"from": since.date().isoformat(), "to": (until - timedelta(days=1)).date().isoformat()}
+
+    def through_the_api() -> int:
+        answer = api.get(f"{API}/trend", data=query)
+        assert answer.status_code == 200, answer.content
+        return len(answer.json()["items"])
+
+    ours = _taken(through_the_api, asked)
+    return Figure(about=about, ours=percentile(ours, 95), unit="ms", note=f"median {statistics.median(ours):.0f} ms")
 
 
 def _taken(ask: Callable[[], int], times: int) -> list[float]:

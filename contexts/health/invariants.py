@@ -164,6 +164,35 @@ def cold_files_hold_what_was_moved() -> str:
     """
 
 
+@invariant("health", "HE-8", "A rollup says what its readings say, unless it is known to be invalid")
+def rollups_are_as_their_readings() -> str:
+    """The last week that is rolled up, computed anew; of devices that are calibrated the counts alone."""
+    width = f"interval '{rules.ROLLUP_WIDTH.total_seconds()} seconds'"
+    streams = ", ".join(str(stream.value) for stream in sorted(rules.ROLLED_UP))
+    return f"""
+        WITH span AS (SELECT until - interval '7 days' AS since, until FROM health_watermark),
+        computed AS (
+            SELECT device_number, stream, time_bucket({width}, time) AS begin, count(*) AS count,
+                   sum(value) AS total, min(value) AS least, max(value) AS greatest
+            FROM span JOIN health_reading ON time >= since AND time < until
+            WHERE stream IN ({streams}) AND NOT quarantined
+            GROUP BY 1, 2, 3
+        ), kept AS (SELECT health_rollup.* FROM span JOIN health_rollup ON begin >= since AND begin < until)
+        SELECT device_number, begin, computed.count, kept.count AS kept
+        FROM computed FULL JOIN kept USING (device_number, stream, begin)
+        WHERE NOT EXISTS (
+            SELECT FROM health_invalidation AS invalid
+            WHERE invalid.device_number = coalesce(computed.device_number, kept.device_number)
+              AND invalid.since <= begin AND begin < invalid.until
+        ) AND (
+            computed.count IS DISTINCT FROM kept.count
+            OR (computed.least <> kept.least OR computed.greatest <> kept.greatest
+                OR abs(computed.total - kept.total) > 1e-9 * greatest(abs(kept.total), 1))
+               AND NOT EXISTS (SELECT FROM health_calibration AS curve WHERE curve.device_number = kept.device_number)
+        )
+    """
+
+
 @invariant("health", "HE-7", "Who looked at another's data had a right to: a grant as it stood, or an emergency")
 def looks_at_others_had_a_right() -> str:
     """Grants that went with an account are not judged; terms of a grant never change."""

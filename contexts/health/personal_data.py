@@ -9,6 +9,7 @@ from django.utils.timezone import now
 from contexts.health.archive import keeping, payloads, tending
 from contexts.health.imports import uploads
 from contexts.health.integrations import connecting
+from contexts.health.looking import rolling_up
 from contexts.health.models import (
     Access,
     Alert,
@@ -30,12 +31,15 @@ from contexts.health.models import (
     EntryVersion,
     Grant,
     ImportedFile,
+    Invalidation,
     NormVersion,
     PhoneSample,
     Portion,
     Posted,
     Reading,
+    Rollup,
     SourceOrder,
+    Watermark,
 )
 from contexts.health.sealing import shown_texts
 from kernel.databases import unit_of_work
@@ -64,6 +68,9 @@ DATA: Data = {
     SourceOrder: Owned(by="user_id"),
     Batch: Owned(by=_of_own_devices),
     Reading: Owned(by=_of_own_devices, elsewhere=tending.rows_of),
+    Rollup: Owned(by=_of_own_devices, erase=Through(rolling_up.erase), exports=False),
+    Invalidation: Owned(by=_of_own_devices, exports=False),
+    Watermark: NotPersonal("Until when the readings of all people are rolled up."),
     PhoneSample: Owned(by=_of_own_devices),
     ImportedFile: Owned(by="source__user_id"),
     DataImport: Owned(by="user_id"),

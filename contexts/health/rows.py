@@ -44,6 +44,12 @@ def united(first: Rows, second: Rows) -> Rows:
     return rows[np.concatenate([[True], ~same])]
 
 
+def runs_of(keys: NDArray[np.int64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Where each run of equal keys begins, and how long it is; of one key at least."""
+    first = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
+    return first, np.diff(np.append(first, len(keys)))
+
+
 def joined(parts: Iterable[Rows]) -> Rows:
     """One after the other."""
     return np.concatenate([empty(), *parts])

@@ -1,5 +1,6 @@
 """Health's numbers and pure decisions."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
@@ -287,6 +288,21 @@ nobody knows is left alone as long: its file may be about to be written down."""
 FORGOTTEN_AT_ONCE = 10_000
 """Objects of old request bodies that one run removes."""
 
+ROLLED_UP = frozenset({Stream.heart_rate})
+"""Metrics with rollups: those of which averages over buckets are asked. Whoever adds one has to invalidate all."""
+
+ROLLUP_WIDTH = timedelta(minutes=15)
+"""Of one rollup. Every time zone of today is a whole number of these away from UTC. Not less than `SAME_TIME`."""
+
+LATE_AFTER = timedelta(hours=1)
+"""A change of readings older than this invalidates rollups; a younger one comes before anything is rolled up."""
+
+ROLLUPS_FOLLOW = timedelta(hours=2)
+"""How old time is when it is rolled up. The hour between is what a commit and two clocks may be late by."""
+
+ROLLUP_STEP = timedelta(hours=6)
+"""What is rolled up at once."""
+
 
 def earliest(*, connected_at: datetime, received_at: datetime | None = None) -> datetime:
     """The earliest instant at which it may have measured its owner: what it measured on another is not theirs."""
@@ -320,6 +336,14 @@ def month_of(number: int) -> datetime:
 def month_after(month: datetime) -> datetime:
     """When the month ends that begins then."""
     return month_of(month.year * 12 + month.month)
+
+
+def months_between(since: datetime, until: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """This time, cut where months begin in UTC."""
+    while since < until:
+        ends = min(until, month_after(since.astimezone(UTC)))
+        yield since, ends
+        since = ends
 
 
 def latest(*, at: datetime) -> datetime:

@@ -12,6 +12,7 @@ from contexts.health.alerts import alerting, escalating, responding, watching
 from contexts.health.archive import moving, payloads, tending
 from contexts.health.imports import reading, uploads
 from contexts.health.integrations import connecting, fetching, planning, receiving
+from contexts.health.looking import rolling_up
 from contexts.health.models import Alert, Reading
 from contexts.health.worn import calibrating, enrolling
 from kernel.databases import alias_of
@@ -19,6 +20,10 @@ from kernel.timescale.partitions import make_months
 
 MOVING_LASTS_S = 420.0
 """Of the ten minutes a task has; the rest goes on the next day, or by `manage.py archive move`."""
+
+
+ROLLING_UP_LASTS_S = 50.0
+"""Of the minute until the next one; what is left goes on then."""
 
 
 @shared_task(ignore_result=True)
@@ -112,6 +117,12 @@ def move_old_readings() -> None:
 
 
 @shared_task(ignore_result=True)
+def roll_up_readings() -> None:
+    """Every minute: what has gone by is rolled up, and what has changed since anew."""
+    rolling_up.roll_up(within_s=ROLLING_UP_LASTS_S)
+
+
+@shared_task(ignore_result=True)
 def collect_payloads() -> None:
     """Hourly: request bodies that were kept go to the cold store."""
     payloads.collect(at=now())
@@ -130,4 +141,5 @@ EVERY = {
     forget_abandoned_uploads: 3_600.0,
     move_old_readings: 86_400.0,
     collect_payloads: 3_600.0,
+    roll_up_readings: 60.0,
 }

@@ -20,7 +20,7 @@ from uuid import UUID
 
 from django.db import connections
 
-from contexts.health import rules
+from contexts.health import invalidation, rules
 from contexts.health.archive import keeping, sheets, table, withdrawals
 from contexts.health.archive.sheets import Sheet
 from contexts.health.archive.withdrawals import Gone
@@ -31,6 +31,7 @@ from contexts.health.rows import Rows, empty, joined, united
 from kernel.databases import alias_of, try_gate, unit_of_work
 from kernel.models import uuid7
 from kernel.objects import store
+from kernel.timescale.columns import MICROSECOND
 
 log = logging.getLogger(__name__)
 
@@ -228,6 +229,14 @@ def _replace(*, user_id: UUID, span: table.Span, copy: Copy, file: ColdFile | No
         raise Meanwhile
     if copy.before is not None:
         keeping.supersede(copy.before, at=at)
+        _invalidate(span)  # of a reading that was in both places the file's is the one from here on
     if file is not None:
         file.save(force_insert=True)
     withdrawals.carry_out(copy.withdrawn, copy.gone, at=at)
+
+
+def _invalidate(span: table.Span) -> None:
+    for number in span.devices:
+        invalidation.note(
+            device_number=number, streams=span.streams, first_at=span.since, last_at=span.until - MICROSECOND
+        )

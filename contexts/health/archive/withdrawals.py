@@ -11,13 +11,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import groupby
+from operator import attrgetter
 from typing import TypeAlias
 from uuid import UUID
 
 import numpy as np
 from django.db.models import F
 
-from contexts.health import events, rules
+from contexts.health import events, invalidation, rules
 from contexts.health.columns import instant, microseconds_of
 from contexts.health.models import Batch, Device
 from contexts.health.models.cold import ColdFile, ColdWithdrawal
@@ -56,7 +58,7 @@ def note(*, user_id: UUID, device_number: int, going: Sequence[Going], at: datet
         first_at__lte=last,
         last_at__gte=first,
     )
-    ColdWithdrawal.objects.bulk_create(
+    noted = [
         ColdWithdrawal(
             user_id=user_id,
             month=file.month,
@@ -70,6 +72,18 @@ def note(*, user_id: UUID, device_number: int, going: Sequence[Going], at: datet
         for file in files
         for stream, sequence, first_at, last_at in going
         if stream in file.streams and first_at <= file.last_at and last_at >= file.first_at
+    ]
+    ColdWithdrawal.objects.bulk_create(noted)
+    for _, of_month in groupby(noted, key=attrgetter("month")):
+        _invalidate(list(of_month))
+
+
+def _invalidate(noted: Sequence[ColdWithdrawal]) -> None:
+    invalidation.note(
+        device_number=noted[0].device_number,
+        streams=[each.stream for each in noted],
+        first_at=min(each.first_at for each in noted),
+        last_at=max(each.last_at for each in noted),
     )
 
 
@@ -140,6 +154,9 @@ def count_less(gone: Gone, *, cold: int, at: datetime) -> None:
     else:
         left = {"count": F("count") - gone.count, "cold": F("cold") - cold}
         Batch.objects.filter(batch_id=batch.batch_id).update(**left)
+    invalidation.note(
+        device_number=gone.device_number, streams=gone.streams, first_at=gone.first_at, last_at=gone.last_at
+    )
     publish(
         events.HealthMetricWithdrawn(
             batch_id=batch.batch_id,

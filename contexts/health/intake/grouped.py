@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from contexts.health import events, rules
+from contexts.health import events, invalidation, rules
 from contexts.health.archive import payloads
 from contexts.health.columns import GREATEST, LEAST, microseconds_of
 from contexts.health.intake.admission import is_within_rate
@@ -118,6 +118,9 @@ def _store(*, batches: Sequence[_Batch], at: datetime) -> list[tuple[_Batch, int
     found = {mark: of for mark, *of in fetch(_STORE, _parameters(batches, at=at))}
     stored = [(batch, *found[mark]) for batch in batches if (mark := mark_of(batch.batch_id)) in found]
     new = [each for each in stored if each[1]]
+    for batch, _, first_at, last_at in new:
+        streams = [number_of[item.stream] for item in batch.items]
+        invalidation.note(device_number=batch.by.number, streams=streams, first_at=first_at, last_at=last_at)
     publish(
         *(
             events.HealthMetricRecorded(

@@ -15,7 +15,7 @@ from uuid import UUID
 import psycopg
 from django.db import IntegrityError, connections
 
-from contexts.health import events, rules
+from contexts.health import events, invalidation, rules
 from contexts.health.archive import payloads
 from contexts.health.columns import Columns, Rejection, names_of
 from contexts.health.intake.admission import admitted
@@ -134,6 +134,7 @@ def store_batch(
     if count == 0 and statement is STORE_NEW:
         ((count, first_at, last_at, _),) = fetch(STORE_MISSING, values)
     if count:
+        invalidation.note(device_number=by.number, streams=columns.streams, first_at=first_at, last_at=last_at)
         publish(
             events.HealthMetricRecorded(
                 batch_id=batch_id,

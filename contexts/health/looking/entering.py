@@ -11,7 +11,7 @@ from uuid import UUID
 import numpy as np
 from django.db.models import Max, QuerySet
 
-from contexts.health import events, rules, sealing
+from contexts.health import events, invalidation, rules, sealing
 from contexts.health.catalogue import METRICS, Metric
 from contexts.health.columns import Columns, microseconds_of
 from contexts.health.intake import ingesting
@@ -158,6 +158,7 @@ def _take_back(entry: Entry, source: Device, *, at: datetime) -> None:
     place: dict[str, Any] = {"stream": entry.stream, "time": entry.time, "sequence": entry.sequence}
     Reading.objects.filter(device_number=source.number, **place).delete()
     Batch.objects.filter(batch_id=batch_id).delete()
+    invalidation.note(device_number=source.number, streams=[entry.stream], first_at=entry.time, last_at=entry.time)
     publish(
         events.HealthMetricWithdrawn(
             batch_id=batch_id,

@@ -1,35 +1,34 @@
 """Looking at what was measured: by batch, by time, and averaged over buckets for the person it was measured on."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 import numpy as np
 from django.db import connections
-from django.db.models import QuerySet
+from django.db.models import Expression, F, QuerySet
 from numpy.typing import NDArray
 
 from contexts.health import rules
 from contexts.health.catalogue import METRICS, Aggregation
 from contexts.health.columns import microseconds_of
 from contexts.health.events import MedicalDataRead
-from contexts.health.looking import merging, priorities
-from contexts.health.models import Access, Batch, Device, Reading
+from contexts.health.looking import averaging, merging, priorities
+from contexts.health.models import Access, Batch, ColdFile, Device, Reading
+from contexts.health.rows import Rows
 from contexts.health.rules import Stream
 from contexts.health.terms import Purpose
 from contexts.health.worn.calibrating import curves_of
 from kernel.access import MfaRequired, Principal
 from kernel.bus import publish
 from kernel.databases import alias_of, unit_of_work
-from kernel.errors import InvalidInput, Refused
+from kernel.errors import InvalidInput
 from kernel.observability import correlation_id
 
-
-class ReadingsArchived(Refused):
-    """Some of these readings are in the archive already: ask for them one by one, or for later days."""
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +70,7 @@ def heart_rate_of(
     wanted = _shown(user_id, Stream.heart_rate, since=since, until=until)
     return [
         Point(time=each.time, avg=round(each.avg, 1), min=each.min, max=each.max, count=each.count)
-        for each in merging.averages_of(wanted, width=width, curves=curves_of(wanted.devices, wanted.streams))
+        for each in averaging.averages_of(wanted, width=width, curves=curves_of(wanted.devices, wanted.streams))
     ]
 
 
@@ -237,21 +236,57 @@ def readings_of(
     return merging.rows_of(_shown(user_id, stream, since=since, until=until), limit=limit, after=after)
 
 
-def rows_of(*, user_id: UUID, stream: Stream, since: datetime, until: datetime) -> QuerySet[Reading]:
-    """A person's plausible readings of one metric, for SQL to go on with. Whoever shows them has noted the look.
+def first_of(*, user_id: UUID, stream: Stream, since: datetime, until: datetime, limit: int) -> list[Reading]:
+    """The first readings of those that `halves_of` goes through."""
+    return merging.rows_of(_told(user_id, stream, since=since, until=until), limit=limit)
 
-    Sums have every source's: what is summed up takes a day's best. Raises `ReadingsArchived` where files hold some.
+
+def devices_of(*, user_id: UUID, stream: Stream, since: datetime, until: datetime) -> set[int]:
+    """The numbers of the devices that those readings are of."""
+    old, young = halves_of(
+        user_id=user_id,
+        stream=stream,
+        since=since,
+        until=until,
+        begins=lambda at: at,
+        young=lambda rows, _: set(rows.values_list("device_number", flat=True).order_by().distinct()),
+    )
+    return young.union(*(np.unique(rows["device_number"]).tolist() for rows, _ in old))
+
+
+class Portion(NamedTuple):
+    """Readings as arrays by rising time; `values` as they are to be read."""
+
+    rows: Rows
+    values: NDArray[np.float64]
+
+
+def halves_of(
+    *,
+    user_id: UUID,
+    stream: Stream,
+    since: datetime,
+    until: datetime,
+    begins: Callable[[datetime], datetime],
+    young: Callable[[QuerySet[Reading], Expression | F], R],
+) -> tuple[Iterator[Portion], R]:
+    """A person's plausible readings of one metric in two halves. Whoever shows them has noted the look.
+
+    The old half reaches as far as cold files do and comes in portions, a month in memory at once. Of the young half
+    `young` is given rows for SQL to go on with, and what SQL reads as their value; it may be called again. It begins
+    where `begins` says, which names the first instant from a given one on at which a bucket begins. Sums have every
+    source's readings: what is summed up takes a day's best.
     """
-    wanted = _range(user_id, [stream], since=since, until=until)
-    wanted = wanted if _is_summed(stream) else _going_first(wanted)
-    if merging.may_be_cold(since) and wanted.files():
-        raise ReadingsArchived
-    return wanted.in_table()
+    wanted = _told(user_id, stream, since=since.astimezone(UTC), until=until.astimezone(UTC))
+    curves = curves_of(wanted.devices, [stream])
 
+    def in_table(files: list[ColdFile]) -> tuple[datetime, R]:
+        split = min(wanted.until, begins(merging.cold_until(wanted, files))) if files else wanted.since
+        return split, young(replace(wanted, since=split).in_table(), curves.expression())
 
-def value_of(*, user_id: UUID, stream: Stream) -> Any:
-    """What SQL reads as the value of such a row, calibrated."""
-    return curves_of(_devices_of(user_id), [stream]).expression()
+    _, (split, told) = merging.seen_at_once(wanted, in_table)
+    old = merging.portions_of(replace(wanted, until=split))
+    return (Portion(rows, curves.corrected_rows(rows)) for rows in old), told
 
 
 def as_measured(rows: Iterable[Reading], device_numbers: Iterable[int], streams: list[Stream]) -> list[Measured]:
@@ -326,6 +361,11 @@ def _is_summed(stream: Stream) -> bool:
 def _judged(wanted: merging.Range) -> merging.Range:
     """What alerts and verdicts look at of one metric: every reading, but of what is summed up only what is shown."""
     return _going_first(wanted) if _is_summed(wanted.streams[0]) else wanted
+
+
+def _told(user_id: UUID, stream: Stream, *, since: datetime, until: datetime) -> merging.Range:
+    wanted = _range(user_id, [stream], since=since, until=until)
+    return wanted if _is_summed(stream) else _going_first(wanted)
 
 
 def _shown(user_id: UUID, stream: Stream, *, since: datetime, until: datetime) -> merging.Range:

@@ -12,13 +12,12 @@ from typing import Any, Final, TypeAlias, TypeVar
 from uuid import UUID
 
 import numpy as np
-from django.db.models import Avg, Count, Max, Min, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.utils.timezone import now
 from numpy.typing import NDArray
-from timescale.db.models.expressions import TimeBucket
 
 from contexts.health import rules
-from contexts.health.archive import keeping, withdrawals
+from contexts.health.archive import keeping, table, withdrawals
 from contexts.health.columns import instant, microseconds_of
 from contexts.health.looking.priorities import Levels, going_first, going_first_of, nearness
 from contexts.health.models import Batch, Device, Reading
@@ -60,14 +59,26 @@ class Range:
 
     def whole(self) -> "Range":
         """Whatever their rank, and all that may go before one of them."""
+        if not self.levels:
+            return self
         near = nearness(self.streams[0])
         return replace(self, since=self.since - near, until=self.until + near, levels=())
 
     def files(self) -> list[ColdFile]:
         """The files that reach into it and hold such a stream."""
-        wanted, reach = set(self.streams), self.whole() if self.levels else self
+        wanted, reach = set(self.streams), self.whole()
         found = keeping.current_files(self.user_id, since=reach.since, until=reach.until)
         return [file for file in found if wanted & set(file.streams)]
+
+    def copied(self) -> Rows:
+        """Those of them that are in the table, as arrays, whatever their rank; in no order."""
+        streams = [stream.value for stream in self.streams]
+        rows = table.copied(table.Span(devices=self.devices, since=self.since, until=self.until, streams=streams))
+        return rows[~rows["quarantined"]]
+
+    def reaches_into(self, file: ColdFile) -> bool:
+        """Whether some of them may be in this file."""
+        return self.since <= file.last_at and file.first_at < self.until
 
     def in_file(self, file: ColdFile) -> Rows:
         """Those of them that are in this file, by stream and time."""
@@ -86,17 +97,29 @@ def may_be_cold(since: datetime) -> bool:
 
 @unit_of_work("health", isolation="repeatable read")
 def _seen_at_once(wanted: Range, read: Callable[[list[ColdFile]], R]) -> tuple[list[ColdFile], R]:
-    """The files of a range, and what `read` finds in the table, at one moment."""
-    files = wanted.files()
+    """The files of a range, and what `read` finds in the tables, at one moment."""
+    files = wanted.files() if may_be_cold(wanted.since) else []
     return files, read(files)
 
 
-def seen_at_once(wanted: Range, read: Callable[[list[ColdFile]], R]) -> tuple[list[ColdFile], R]:
-    """The files of a range and what `read` finds in the table, at one moment.
+def seen_at_once(wanted: Range, read: Callable[[list[ColdFile]], R], *, tables: int = 1) -> tuple[list[ColdFile], R]:
+    """The files of a range and what `read` finds in so many tables, at one moment.
 
-    A range that is too young for files costs nothing more than it would without any.
+    A range of one table that is too young for files costs nothing more than it would without any.
     """
-    return _seen_at_once(wanted, read) if may_be_cold(wanted.since) else ([], read([]))
+    return _seen_at_once(wanted, read) if tables > 1 or may_be_cold(wanted.since) else ([], read([]))
+
+
+def month_of(file: ColdFile) -> tuple[datetime, datetime]:
+    """From when to before when a file's readings are."""
+    begin = rules.month_of(file.month.year * 12 + file.month.month - 1)
+    return begin, rules.month_after(begin)
+
+
+def cold_until(wanted: Range, files: Iterable[ColdFile]) -> datetime:
+    """From when on the table alone knows what is shown of a range."""
+    near = nearness(wanted.streams[0]) if wanted.levels else timedelta()
+    return max(month_of(file)[1] for file in files) + near
 
 
 # --- rows ----------------------------------------------------------------------------------------------------------
@@ -115,19 +138,46 @@ def rows_of(
     if not files:
         return hot
     if wanted.levels:
-        found = _by_priority(wanted)
-        found = ordered(found if after is None else found[_is_later(found, after)], *order)
+        found = ordered(_first_by_priority(wanted, limit=limit, after=after), *order)
     else:
         cold = _first_cold(wanted, files, order=order, limit=limit, after=after, hot=hot)
         found = ordered(united(cold, as_rows(hot)), *order)
     return [_as_reading(row) for row in found[:limit]]
 
 
-def _by_priority(wanted: Range) -> Rows:
-    """All of a range, by time. Which source goes first is seen only where readings of both places lie together."""
+def _first_by_priority(wanted: Range, *, limit: int | None, after: After | None) -> Rows:
+    """As many as are wanted, and no month more."""
+    found: list[Rows] = []
+    count = 0
+    for rows in portions_of(wanted if after is None else replace(wanted, since=max(wanted.since, after[0]))):
+        found.append(rows if after is None else rows[_is_later(rows, after)])
+        count += len(found[-1])
+        if limit is not None and count >= limit:
+            break
+    return joined(found)
+
+
+def portions_of(wanted: Range) -> Iterator[Rows]:
+    """All of a range of one stream by time, a month in memory at once, wherever it lies."""
+    for since, until in rules.months_between(wanted.since, wanted.until):
+        month = replace(wanted, since=since, until=until)
+        files, hot = seen_at_once(month, lambda _, month=month: month.whole().copied())  # type: ignore[misc]
+        rows = together(month, files, hot)
+        if len(rows):
+            yield rows
+
+
+def together(wanted: Range, files: Iterable[ColdFile], hot: Rows) -> Rows:
+    """A range of one stream by time: of what these files (by time) and the table hold of all of it, what is shown.
+
+    Which source goes first is seen only where readings of both places lie together.
+    """
     whole = wanted.whole()
-    files, hot = seen_at_once(whole, lambda _: list(whole.in_table()))
-    rows = united(joined(whole.in_file(file) for file in files), as_rows(hot))
+    rows = joined(whole.in_file(file) for file in files if whole.reaches_into(file))
+    if len(hot):
+        rows = united(rows, hot)
+    if not wanted.levels:
+        return rows
     shown = going_first_of(rows, wanted.levels, wanted.streams[0])
     since, until = microseconds_of(wanted.since), microseconds_of(wanted.until)
     return shown[(shown["time"] >= since) & (shown["time"] < until)]
@@ -223,85 +273,3 @@ def of_batches(
                 for row, value in shown
             ],
         )
-
-
-# --- averages ------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bucket:
-    """What was measured from `time` on, as it is to be read."""
-
-    time: datetime
-    avg: float
-    min: float
-    max: float
-    count: int
-
-
-def _outside(files: Iterable[ColdFile]) -> Q:
-    """Readings of months that have no file."""
-    apart = Q()
-    for file in files:
-        begin, end = _month_of(file)
-        apart &= Q(time__lt=begin) | Q(time__gte=end)
-    return apart
-
-
-def _month_of(file: ColdFile) -> tuple[datetime, datetime]:
-    """From when to before when a file's readings are. No bucket reaches over a month's end: days hold whole ones."""
-    begin = rules.month_of(file.month.year * 12 + file.month.month - 1)
-    return begin, rules.month_after(begin)
-
-
-def averages_of(wanted: Range, *, width: timedelta, curves: Curves) -> list[Bucket]:
-    """A range of one stream, averaged over buckets by the database, and by us for months that have files."""
-    if wanted.levels and may_be_cold(wanted.since) and wanted.files():
-        rows = _by_priority(wanted)
-        return _averaged(rows, width=width, curves=curves) if len(rows) else []
-
-    def in_table(files: list[ColdFile]) -> tuple[list[Bucket], list[Reading]]:
-        hot = _computed(wanted.in_table().filter(_outside(files)), width=width, curves=curves)
-        return hot, list(wanted.in_table().filter(~_outside(files))) if files else []
-
-    files, (hot, late) = seen_at_once(wanted, in_table)
-    return sorted(hot + _cold(wanted, files, late, width=width, curves=curves), key=lambda each: each.time)
-
-
-def _computed(rows: QuerySet[Reading], *, width: timedelta, curves: Curves) -> list[Bucket]:
-    value = curves.expression()
-    points = (
-        rows.values(bucket=TimeBucket("time", width))
-        .annotate(avg=Avg(value), min=Min(value), max=Max(value), count=Count("*"))
-        .order_by("bucket")
-    )
-    return [Bucket(time=p["bucket"], avg=p["avg"], min=p["min"], max=p["max"], count=p["count"]) for p in points]
-
-
-def _cold(
-    wanted: Range, files: list[ColdFile], late: list[Reading], *, width: timedelta, curves: Curves
-) -> list[Bucket]:
-    """Of the months that have files, with what came late for them."""
-    found: list[Bucket] = []
-    for file in files:
-        begin, end = _month_of(file)
-        came_late = as_rows([one for one in late if begin <= one.time < end])
-        rows = united(wanted.in_file(file), came_late)
-        if len(rows):
-            found += _averaged(rows, width=width, curves=curves)
-    return found
-
-
-def _averaged(rows: Rows, *, width: timedelta, curves: Curves) -> list[Bucket]:
-    values = curves.corrected_rows(rows)
-    step = width // MICROSECOND
-    buckets = rows["time"] // step
-    first = np.flatnonzero(np.concatenate([[True], buckets[1:] != buckets[:-1]]))
-    counts = np.diff(np.append(first, len(rows)))
-    sums, lows, highs = (ufunc.reduceat(values, first) for ufunc in (np.add, np.minimum, np.maximum))
-    return [
-        Bucket(time=instant(int(bucket) * step), avg=total / count, min=low, max=high, count=count)
-        for bucket, total, count, low, high in zip(
-            buckets[first].tolist(), sums.tolist(), counts.tolist(), lows.tolist(), highs.tolist(), strict=True
-        )
-    ]

@@ -16,6 +16,7 @@ from contexts.health.models.imports import DataImport, ImportedFile, PhoneSample
 from contexts.health.models.integrations import Connection, Portion, Posted, SourceOrder
 from contexts.health.models.papers import Calibration, Certification
 from contexts.health.models.readings import Batch, Reading
+from contexts.health.models.rollups import Invalidation, Rollup, Watermark
 from contexts.health.models.sharing import EmergencyAccess, Grant
 
 __all__ = [
@@ -40,11 +41,14 @@ __all__ = [
     "EntryVersion",
     "Grant",
     "ImportedFile",
+    "Invalidation",
     "NormVersion",
     "PhoneSample",
     "Portion",
     "Posted",
     "Reading",
+    "Rollup",
     "SourceOrder",
     "Status",
+    "Watermark",
 ]

@@ -4,13 +4,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from contexts.health.catalogue import METRICS
 from contexts.health.judging import reviewing
 from contexts.health.judging.norms import Norm
-from contexts.health.looking.measurements import Measured, as_measured, rows_of
+from contexts.health.looking.measurements import Measured, as_measured, devices_of, first_of
 from contexts.health.models import Alert, Device, Reading
 from contexts.health.rules import OWN_SOURCE, Stream
 from contexts.health.trends.buckets import Bucket, buckets_of, instants_of
@@ -103,15 +104,14 @@ def gather(
 
 def _section(whom: About, stream: Stream, first: date, last: date, zone: ZoneInfo) -> Section:
     since, until = instants_of(first, last, zone)
-    rows = rows_of(user_id=whom.user_id, stream=stream, since=since, until=until)
-    few = list(rows.order_by("time", "sequence", "device_number")[: ONE_BY_ONE + 1])
-    numbers = list(rows.values_list("device_number", flat=True).order_by().distinct())
+    told: dict[str, Any] = {"user_id": whom.user_id, "stream": stream, "since": since, "until": until}
+    few = first_of(**told, limit=ONE_BY_ONE + 1)
     return Section(
         stream=stream,
         days=buckets_of(user_id=whom.user_id, stream=stream, first=first, last=last, width="day", zone=zone),
         readings=_measured(few, stream) if len(few) <= ONE_BY_ONE else None,
         norms=norms_of(whom, stream),
-        devices=Counter(numbers),
+        devices=Counter({row.device_number for row in few} if len(few) <= ONE_BY_ONE else devices_of(**told)),
     )
 
 

@@ -4,19 +4,25 @@ A day is one of the person's time zone: it has 23 or 25 hours where clocks chang
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
+from itertools import chain, groupby
+from operator import itemgetter
 from statistics import fmean, median
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from django.db.models import Aggregate, Avg, Count, DateField, FloatField, Max, Min, Sum
+import numpy as np
+from django.db.models import Aggregate, Avg, Count, DateField, FloatField, Max, Min, QuerySet, Sum
 from django.db.models.functions import TruncDay, TruncMonth, TruncWeek
 
 from contexts.health.catalogue import METRICS, Aggregation
-from contexts.health.looking.measurements import rows_of, value_of
+from contexts.health.columns import instant, microseconds_of
+from contexts.health.looking.measurements import Portion, halves_of
+from contexts.health.models import Reading
 from contexts.health.rules import Stream
 from kernel.errors import InvalidInput
 
@@ -73,17 +79,31 @@ def ensure_days(first: date, last: date, *, width: str = "day") -> None:
 def buckets_of(*, user_id: UUID, stream: Stream, first: date, last: date, width: str, zone: ZoneInfo) -> list[Bucket]:
     """A person's metric from the first day to the last one. Whoever shows it has written the look down."""
     since, until = instants_of(first, last, zone)
-    rows = rows_of(user_id=user_id, stream=stream, since=since, until=until)
-    shown = value_of(user_id=user_id, stream=stream)
-    if METRICS[stream].aggregation is Aggregation.SUM:
-        return _sums(rows, shown, width=width, zone=zone)
+    aggregation = METRICS[stream].aggregation
+    if aggregation is Aggregation.SUM:
+        return _sums(user_id, stream, since=since, until=until, width=width, zone=zone)
+    old, young = halves_of(
+        user_id=user_id,
+        stream=stream,
+        since=since,
+        until=until,
+        begins=begins_of(width, zone),
+        young=partial(_in_sql, aggregation, width, zone),
+    )
+    in_memory = [_bucket(begin, width, each, aggregation) for begin, each in by_bucket(old, width=width, zone=zone)]
+    return in_memory + young
+
+
+def _in_sql(
+    aggregation: Aggregation, width: str, zone: ZoneInfo, rows: QuerySet[Reading], shown: Any
+) -> list[Bucket]:
     begins = WIDTHS[width]("time", tzinfo=zone, output_field=DateField())
     found = (
         rows.values(begin=begins)
         .annotate(mean=Avg(shown), median=Median(shown), min=Min(shown), max=Max(shown), count=Count("*"))
         .order_by("begin")
     )
-    last_ones = _last_ones(rows, shown, begins) if METRICS[stream].aggregation is Aggregation.LAST else {}
+    last_ones = _last_ones(rows, shown, begins) if aggregation is Aggregation.LAST else {}
     return [
         Bucket(**row, end=_end(row["begin"], width), value=last_ones.get(row["begin"], row["mean"])) for row in found
     ]
@@ -94,14 +114,44 @@ def _last_ones(rows: Any, shown: Any, begins: Any) -> dict[date, float]:
     return dict(newest.values_list("begin", "shown"))
 
 
-def _sums(rows: Any, shown: Any, *, width: str, zone: ZoneInfo) -> list[Bucket]:
-    days = TruncDay("time", tzinfo=zone, output_field=DateField())
-    found = rows.values("device_number", day=days).annotate(total=Sum(shown), count=Count("*"))
-    counted = most_of_a_day((row["day"], row["total"], row["count"]) for row in found)
+def _bucket(begin: date, width: str, portion: Portion, aggregation: Aggregation) -> Bucket:
+    values = portion.values
+    mean = float(values.mean())
+    return Bucket(
+        begin=begin,
+        end=_end(begin, width),
+        value=float(values[-1]) if aggregation is Aggregation.LAST else mean,
+        mean=mean,
+        median=float(np.median(values)),
+        min=float(values.min()),
+        max=float(values.max()),
+        count=len(values),
+    )
+
+
+def _sums(
+    user_id: UUID, stream: Stream, *, since: datetime, until: datetime, width: str, zone: ZoneInfo
+) -> list[Bucket]:
+    def in_sql(rows: QuerySet[Reading], shown: Any) -> list[tuple[date, float, int]]:
+        days = TruncDay("time", tzinfo=zone, output_field=DateField())
+        found = rows.values("device_number", day=days).annotate(total=Sum(shown), count=Count("*"))
+        return list(found.values_list("day", "total", "count"))
+
+    old, young = halves_of(
+        user_id=user_id, stream=stream, since=since, until=until, begins=begins_of("day", zone), young=in_sql
+    )
+    in_memory = (told for day, each in by_bucket(old, width="day", zone=zone) for told in _of_devices(day, each))
+    counted = most_of_a_day(chain(in_memory, young))
     together: dict[date, list[tuple[float, int]]] = defaultdict(list)
     for day, told in sorted(counted.items()):
         together[begin_of(day, width)].append(told)
     return [_sum_bucket(begin, width, told) for begin, told in together.items()]
+
+
+def _of_devices(day: date, portion: Portion) -> Iterator[tuple[date, float, int]]:
+    _, places = np.unique(portion.rows["device_number"], return_inverse=True)
+    for total, count in zip(np.bincount(places, portion.values), np.bincount(places), strict=True):
+        yield day, float(total), int(count)
 
 
 def most_of_a_day(found: Iterable[tuple[date, float, int]]) -> dict[date, tuple[float, int]]:
@@ -131,6 +181,37 @@ def begin_of(day: date, width: str) -> date:
     if width == "month":
         return day.replace(day=1)
     return day - timedelta(days=day.weekday()) if width == "week" else day
+
+
+def begins_of(width: str, zone: ZoneInfo) -> Callable[[datetime], datetime]:
+    """Of an instant, the first one from it on at which a bucket begins there."""
+
+    def begins(at: datetime) -> datetime:
+        begin = begin_of(at.astimezone(zone).date(), width)
+        if midnight(begin, zone).astimezone(UTC) < at:
+            begin = _end(begin, width)
+        return midnight(begin, zone).astimezone(UTC)
+
+    return begins
+
+
+def by_bucket(portions: Iterable[Portion], *, width: str, zone: ZoneInfo) -> Iterator[tuple[date, Portion]]:
+    """Readings by rising time in the buckets of that place, each bucket as a whole, one in memory at once."""
+    parts = (part for portion in portions for part in _cut(portion, width, zone))
+    for begin, of_it in groupby(parts, key=itemgetter(0)):
+        portions_of_it = [portion for _, portion in of_it]
+        yield begin, Portion(*map(np.concatenate, zip(*portions_of_it, strict=True)))
+
+
+def _cut(portion: Portion, width: str, zone: ZoneInfo) -> Iterator[tuple[date, Portion]]:
+    times = portion.rows["time"]
+    begin = begin_of(instant(int(times[0])).astimezone(zone).date(), width)
+    start = 0
+    while start < len(times):
+        stop = int(np.searchsorted(times, microseconds_of(midnight(_end(begin, width), zone))))
+        if start < stop:
+            yield begin, Portion(portion.rows[start:stop], portion.values[start:stop])
+        begin, start = _end(begin, width), stop
 
 
 def _end(begin: date, width: str) -> date:

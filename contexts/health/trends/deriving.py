@@ -1,25 +1,33 @@
 """From a person's readings to derived numbers, day by day in their time zone."""
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
+from itertools import chain
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import numpy as np
-from django.db.models import Avg, DateField, Func
+from django.db.models import Avg, DateField, Func, QuerySet
 from django.db.models.functions import Ln, TruncDay, TruncMinute
 
-from contexts.health.looking.measurements import rows_of, value_of
+from contexts.health.columns import instant
+from contexts.health.looking.measurements import Portion, halves_of
+from contexts.health.models import Reading
+from contexts.health.rows import runs_of
 from contexts.health.rules import Stream
 from contexts.health.trends import formulas
-from contexts.health.trends.buckets import instants_of, most_of_a_day
+from contexts.health.trends.buckets import begins_of, by_bucket, instants_of, most_of_a_day
 from contexts.health.trends.explaining import Algorithm, DayValue
+from kernel.timescale.columns import EPOCH, MICROSECOND
 
 LONGEST = {"resting_heart_rate": 92, "hrv_baseline": 400, "weight": 400, "sleep": 400}
 """Days of one answer: a heart rate has a reading each second."""
 
 NOON = timedelta(hours=12)
+MINUTE_US = timedelta(minutes=1) // MICROSECOND
+MINUTES_TO_2000 = int(EPOCH.timestamp()) // 60
 
 Compute = Callable[[UUID, date, date, ZoneInfo], list[DayValue]]
 
@@ -43,12 +51,18 @@ def derive(name: str, *, user_id: UUID, first: date, last: date, zone: ZoneInfo)
 
 def _resting(user_id: UUID, first: date, last: date, zone: ZoneInfo) -> list[DayValue]:
     since, until = instants_of(first, last, zone)
-    rows = rows_of(user_id=user_id, stream=Stream.heart_rate, since=since, until=until)
-    shown = value_of(user_id=user_id, stream=Stream.heart_rate)
-    minutes = rows.values(minute=TruncMinute("time", tzinfo=UTC)).annotate(mean=Avg(shown)).order_by("minute")
+    old, young = halves_of(
+        user_id=user_id,
+        stream=Stream.heart_rate,
+        since=since,
+        until=until,
+        begins=begins_of("day", zone),
+        young=_minutes_in_sql,
+    )
+    in_memory = (minute for _, each in by_bucket(old, width="day", zone=zone) for minute in _minutes(each))
     of_days: dict[date, list[tuple[int, float]]] = defaultdict(list)
-    for minute, mean in minutes.values_list("minute", "mean"):
-        of_days[minute.astimezone(zone).date()].append((int(minute.timestamp()) // 60, mean))
+    for minute, mean in chain(in_memory, young):
+        of_days[datetime.fromtimestamp(minute * 60, zone).date()].append((minute, mean))
     told = []
     for day, found in of_days.items():
         lowest = formulas.lowest_half_hour(np.array([at for at, _ in found]), np.array([mean for _, mean in found]))
@@ -58,6 +72,19 @@ def _resting(user_id: UUID, first: date, last: date, zone: ZoneInfo) -> list[Day
             inputs: dict[str, float] = {"minutes": count, "begins_minute": begins.hour * 60 + begins.minute}
             told.append(DayValue(day=day, value=value, inputs=inputs))
     return told
+
+
+def _minutes_in_sql(rows: QuerySet[Reading], shown: Any) -> list[tuple[int, float]]:
+    """Minutes since 1970, and their means."""
+    minutes = rows.values(minute=TruncMinute("time", tzinfo=UTC)).annotate(mean=Avg(shown)).order_by("minute")
+    return [(int(minute.timestamp()) // 60, mean) for minute, mean in minutes.values_list("minute", "mean")]
+
+
+def _minutes(portion: Portion) -> Iterator[tuple[int, float]]:
+    minutes = portion.rows["time"] // MINUTE_US
+    first, counts = runs_of(minutes)
+    means = np.add.reduceat(portion.values, first) / counts
+    return zip((minutes[first] + MINUTES_TO_2000).tolist(), means.tolist(), strict=True)
 
 
 def _hrv(user_id: UUID, first: date, last: date, zone: ZoneInfo) -> list[DayValue]:
@@ -76,19 +103,41 @@ def _daily(
     """The days' means, those before the first day included that the algorithm looks at."""
     (stream,) = algorithm.inputs
     since, until = reach(algorithm.name, first=first, last=last, zone=zone)
-    shown = value_of(user_id=user_id, stream=stream)
-    rows = rows_of(user_id=user_id, stream=stream, since=since, until=until)
-    days = rows.values(day=TruncDay("time", tzinfo=zone, output_field=DateField()))
-    return dict(days.annotate(mean=Avg(of(shown) if of else shown)).values_list("day", "mean"))
+
+    def in_sql(rows: QuerySet[Reading], shown: Any) -> dict[date, float]:
+        days = rows.values(day=TruncDay("time", tzinfo=zone, output_field=DateField()))
+        return dict(days.annotate(mean=Avg(of(shown) if of else shown)).values_list("day", "mean"))
+
+    old, young = halves_of(
+        user_id=user_id, stream=stream, since=since, until=until, begins=begins_of("day", zone), young=in_sql
+    )
+    in_memory = {
+        day: float((np.log(each.values) if of else each.values).mean())
+        for day, each in by_bucket(old, width="day", zone=zone)
+    }
+    return in_memory | young
 
 
 def _sleep(user_id: UUID, first: date, last: date, zone: ZoneInfo) -> list[DayValue]:
     """A night is from noon to noon by the wall clock, so readings are put there one by one; there are few."""
     since, until = reach("sleep", first=first, last=last, zone=zone)
-    rows = rows_of(user_id=user_id, stream=Stream.sleep_duration, since=since, until=until)
-    shown = value_of(user_id=user_id, stream=Stream.sleep_duration)
+    old, young = halves_of(
+        user_id=user_id,
+        stream=Stream.sleep_duration,
+        since=since,
+        until=until,
+        begins=begins_of("day", zone),
+        young=lambda rows, shown: list(rows.annotate(shown=shown).values_list("time", "device_number", "shown")),
+    )
+    in_memory = (
+        (instant(time), device, value)
+        for rows, values in old
+        for time, device, value in zip(
+            rows["time"].tolist(), rows["device_number"].tolist(), values.tolist(), strict=True
+        )
+    )
     sums: dict[tuple[date, int], float] = defaultdict(float)
-    for at, device, value in rows.annotate(shown=shown).values_list("time", "device_number", "shown"):
+    for at, device, value in chain(in_memory, young):
         night = (at.astimezone(zone).replace(tzinfo=None) + NOON).date()
         sums[night, device] += value
     nights = most_of_a_day((night, total, 1) for (night, _), total in sums.items())

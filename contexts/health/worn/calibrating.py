@@ -19,7 +19,7 @@ import numpy as np
 from django.db.models import Case, Expression, F, FloatField, Max, Q, Value, When
 from numpy.typing import NDArray
 
-from contexts.health import events, rules
+from contexts.health import events, invalidation, rules
 from contexts.health.columns import microseconds_of
 from contexts.health.models import Calibration, Device
 from contexts.health.rows import Rows
@@ -137,6 +137,8 @@ def calibrate(
         valid_from=valid_from,
         added_at=at,
     )
+    if valid_from < at:
+        invalidation.note(device_number=device.number, streams=[stream], first_at=valid_from, last_at=at)
     publish(
         events.DeviceCalibrated(
             device_id=device_id,
