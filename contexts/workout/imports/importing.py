@@ -38,7 +38,7 @@ AT_ONCE: Final = 8
 """So many imports a worker takes at a time, at most."""
 
 MOST_HELD: Final = 2_000_000
-"""So many measured values wait in memory to be stored together; after that, what has been read is stored first."""
+"""So many measured values wait in memory to be stored together; beyond, they are stored before the next file."""
 
 PATIENCE: Final = timedelta(seconds=20)
 """How long a queued import waits for its wake-up before the sweeper sends another."""
@@ -78,12 +78,9 @@ def accept_file(*, file: File[bytes], name: str, by: UUID, at: datetime) -> tupl
 @unit_of_work("workout")
 def _queue(*, by: UUID, sha256: str, name: str, size: int, original: str, at: datetime) -> Import:
     """The row that promises the work; of two equal files at once the first one's."""
-    taken, _ = Import.objects.get_or_create(
-        user_id=by,
-        sha256=sha256,
-        defaults={"file_name": name, "size": size, "original": original, "posted_at": at},
-    )
-    return taken
+    ours = Import(user_id=by, sha256=sha256, file_name=name, size=size, original=original, posted_at=at)
+    Import.objects.bulk_create([ours], ignore_conflicts=True)
+    return Import.objects.get(user_id=by, sha256=sha256)
 
 
 def digest(file: File[bytes]) -> str:
@@ -133,11 +130,13 @@ def read_import(*, import_id: UUID, at: datetime) -> None:
 
     Others that wait are taken along: what is read together is stored with a fraction of the statements.
     """
-    free = Import.objects.filter(_free(at), id=import_id).values_list("user_id", "attempts")
-    for user_id, attempts in free:
-        # What has been tried before may have killed its worker: it would take its neighbours with it.
-        others = [] if attempts else _waiting_beside(import_id, of=user_id)
-        _read_together([import_id, *others], at)
+    free = Import.objects.filter(_free(at), id=import_id).values_list("user_id", "attempts").first()
+    if free is None:
+        return
+    user_id, attempts = free
+    # What has been tried before may have killed its worker: it would take its neighbours with it.
+    others = [] if attempts else _waiting_beside(import_id, of=user_id)
+    _read_together([import_id, *others], at)
 
 
 def _waiting_beside(import_id: UUID, *, of: UUID) -> list[UUID]:
@@ -165,6 +164,11 @@ class Outcome(NamedTuple):
     warnings: Sequence[recordings.Flaw] = ()
     refusal: recordings.Unreadable | None = None
 
+    @property
+    def values(self) -> int:
+        """How many measured values wait to be stored."""
+        return sum(len(stream.measured) for made in self.sessions for stream in made.packed)
+
 
 def _read_together(import_ids: Collection[UUID], at: datetime) -> None:
     """Imports of one athlete, each for itself, whatever becomes of the others."""
@@ -176,7 +180,7 @@ def _read_together(import_ids: Collection[UUID], at: datetime) -> None:
     for each, outcome in recordings.read_many_bounded(_originals(claimed)):
         with _sparing_the_others(each):
             read.append(_outcome_of(each, outcome, owner, lists.get(each.id, metadata.Lists()), at))
-        if sum(len(stream.measured) for one in read for made in one.sessions for stream in made.packed) > MOST_HELD:
+        if sum(one.values for one in read) > MOST_HELD:
             _record_all(read, at)
             read = []
     _record_all(read, at)
@@ -325,17 +329,22 @@ def _record(*, by: UUID, read: Sequence[Outcome], at: datetime) -> None:
     ours = _still_ours([each.claimed for each in read])
     read = [each for each in read if each.claimed.id in ours]
     completing.record_completed([made for each in read for made in each.sessions], at=at)
-    for each in read:
-        if each.refusal is None:
-            each.claimed.finish(warnings=[asdict(flaw) for flaw in each.warnings], at=at)
+    _settle(read, at)
+
+
+def _settle(read: Sequence[Outcome], at: datetime) -> None:
+    """The imports' rows say what became of them; those with nothing to tell in one statement."""
+    for claimed, _, warnings, refusal in read:
+        if refusal is None:
+            claimed.finish(warnings=[asdict(flaw) for flaw in warnings], at=at)
         else:
-            each.claimed.refuse(code=each.refusal.code, detail=each.refusal.detail, at=at)
-        if each.refusal or each.warnings:
-            each.claimed.save()
-    as_usual = [each.claimed.id for each in read if not each.refusal and not each.warnings]
-    Import.objects.filter(id__in=as_usual).update(state=Import.State.DONE, finished_at=at)
-    settled = [each.claimed for each in read]
-    import_progress.settle(settled, sessions={each.claimed.id: len(each.sessions) for each in read}, at=at)
+            claimed.refuse(code=refusal.code, detail=refusal.detail, at=at)
+        if refusal or warnings:
+            claimed.save()
+    silent = [each.claimed.id for each in read if not each.refusal and not each.warnings]
+    Import.objects.filter(id__in=silent).update(state=Import.State.DONE, warnings=[], finished_at=at)
+    sessions = {each.claimed.id: len(each.sessions) for each in read}
+    import_progress.settle([each.claimed for each in read], sessions=sessions, at=at)
 
 
 @unit_of_work("workout")

@@ -68,7 +68,7 @@ def analyse(*, session_ids: Collection[UUID], at: datetime) -> int:
             return _analyse(ours, at)
         except Exception as failure:
             log.warning("sessions are analysed one by one", extra={"sessions": len(ours)}, exc_info=failure)
-        return sum(_analyse_alone(session_id, at) for session_id in ours)
+            return sum(_analyse_alone(session_id, at) for session_id in ours)
 
 
 def _analyse_alone(session_id: UUID, at: datetime) -> int:
@@ -116,20 +116,15 @@ def _keep(*, by: UUID, analysed: Sequence[Analysed], at: datetime) -> int:
     ]
     known = {one.session_id: one for one in Analysis.objects.filter(session__in=now, is_current=True)}
     lifted = _strength_of(now)  # sets may have changed since
-    with_numbers = [
-        each._replace(numbers=each.numbers | {"strength": lifted.get(each.session.pk)})
-        for each in kept
-        if each.settings
-    ]
-    changed = [
-        each
-        for each in with_numbers
-        if (before := known.get(each.session.pk)) is None or before.numbers != each.numbers
-    ]
+    changed = []
+    for each in kept:
+        before = known.get(each.session.pk)
+        numbers = each.numbers | {"strength": lifted.get(each.session.pk)}
+        if each.settings and (before is None or before.numbers != numbers):
+            changed.append(each._replace(numbers=numbers))
+        elif before is not None:
+            _forget_superseded(before)
     _replace(known, changed, at)
-    for pk in {each.session.pk for each in kept} - {each.session.pk for each in changed}:
-        if pk in known:
-            _forget_superseded(known[pk])
     TrainingSession.objects.filter(pk__in=[each.session.pk for each in kept]).update(analysis_due="")
     return len(kept)
 
