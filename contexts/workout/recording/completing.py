@@ -254,8 +254,7 @@ def _record_beside_others(made: Made, at: datetime) -> None:
     if known is None:
         _record_new([made], at)
         return
-    made.session.duplicate_of = known
-    _save([made])
+    _save([made], duplicate_of=known)
     merging.combine(known)
     _look_at_progress(known, at)
 
@@ -271,7 +270,9 @@ def _record_new(made: Sequence[Made], at: datetime) -> None:
     progress.look_at_goals(sessions=sessions, at=at)
 
 
-def _save(made: Sequence[Made]) -> None:
+def _save(made: Sequence[Made], *, duplicate_of: TrainingSession | None = None) -> None:
+    for each in made:
+        each.session.duplicate_of = duplicate_of
     TrainingSession.objects.bulk_create(each.session for each in made)
     columns.store((each.session.id, stream) for each in made for stream in each.packed)
     for each in made:
