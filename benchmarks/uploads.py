@@ -2,7 +2,7 @@
 
 The limit is a loop that only reads the same files and copies their points into a bare table: no upload, no bounds, no
 summary, no track, no duplicates, no records. Ours runs as `make run` runs it: two workers take up what the web
-process was handed in.
+process was handed in, several files at a time.
 """
 
 import time

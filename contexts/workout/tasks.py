@@ -41,7 +41,7 @@ def end_lost_sessions() -> int:
 def analyse_sessions() -> int:
     """When a session is completed, and every ten seconds: analyse what is due."""
     at = now()
-    return sum(analysing.analyse(session_id=session_id, at=at) for session_id in analysing.due())
+    return sum(analysing.analyse(session_ids=session_ids, at=at) for session_ids in analysing.due())
 
 
 @shared_task(ignore_result=True)

@@ -64,6 +64,26 @@ class TestAnalysis:
         assert len(found["numbers"]["pacing"]["splits"]) == 6
         assert tasks.analyse_sessions() == 0
 
+    def test_a_session_that_fails_spoils_no_other_that_is_stored_with_it(self, register, work, monkeypatch):
+        anna = register(birth_date="1990-01-01", sex="female")
+        for days in (9, 6, 3):
+            hand_in(anna, gpx((now() - timedelta(days=days)).replace(microsecond=0), points=200))
+        work()
+        sessions = list(TrainingSession.objects.order_by("started_at"))
+        compute = analysing.compute
+
+        def fail_for_one(session, settings):
+            if session == sessions[1]:
+                raise ValueError
+            return compute(session, settings)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(analysing, "compute", fail_for_one)
+            assert tasks.analyse_sessions() == 2
+        assert [analysis_of(anna, each)["state"] for each in sessions] == ["ready", "waiting", "ready"]
+        assert tasks.analyse_sessions() == 1
+        assert analysis_of(anna, sessions[1])["state"] == "ready"
+
     def test_every_number_can_be_explained(self, register, work):
         anna = register(birth_date="1990-01-01", sex="female", body_mass_kg=60)
         session = ran(anna, work)

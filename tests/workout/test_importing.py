@@ -11,6 +11,7 @@ from django.utils.timezone import now
 from contexts.workout import events, tasks
 from contexts.workout.imports import importing
 from contexts.workout.models import Import, TrainingSession
+from contexts.workout.recording import completing
 from kernel.databases import release_connections
 from tests.workout.conftest import IMPORTS, SESSIONS, gpx, hand_in, import_of, progress
 
@@ -237,7 +238,73 @@ class TestTheWorker:
 
         monkeypatch.setattr(importing.recordings, "read_many_bounded", slow)
         importing.read_import(import_id=import_of(answer), at=now())
-        assert progress(person, answer)["sessions"] == []
+        assert not TrainingSession.objects.exists()
+
+    def test_a_failing_file_spoils_no_other_that_is_stored_with_it(self, register, work, monkeypatch, announced):
+        person = register()
+        whole, failing, damaged = (gpx(BEGIN + timedelta(days=nth)) for nth in range(3))
+        twin = gpx(BEGIN + timedelta(days=1), bpm=141)
+        answers = [hand_in(person, data) for data in (whole, b"<gpx>", failing, damaged, twin)]
+        original = Import.objects.get(id=import_of(answers[3])).original
+        with default_storage.open(original, "wb") as file:
+            file.write(b"something else")
+        keep_sets = completing.parts.keep_sets
+
+        def fail_for_one(session, sets):
+            if session.recording_id == import_of(answers[2]):
+                raise ValueError
+            keep_sets(session, sets)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(completing.parts, "keep_sets", fail_for_one)
+            importing.read_imports(import_ids=[import_of(answer) for answer in answers], at=now())
+        states = [progress(person, answer)["state"] for answer in answers]
+        assert states == ["done", "refused", "working", "working", "done"]
+        assert TrainingSession.objects.count() == len(announced(events.WorkoutCompleted)) == 2
+        assert len(announced(events.ImportFinished)) == 3
+        with default_storage.open(original, "wb") as file:
+            file.write(damaged)
+        Import.objects.update(claimed_at=now() - importing.LEASE - timedelta(seconds=1))
+        assert tasks.wake_unfinished_imports() == 2
+        work()
+        assert [progress(person, answer)["state"] for answer in answers] == ["done", "refused", *["done"] * 3]
+        assert TrainingSession.objects.count() == 4
+        assert len(announced(events.WorkoutCompleted)) == 3
+
+    def test_two_workers_share_what_waits(self, register, woken, monkeypatch, work):
+        person = register()
+        answers = [hand_in(person, gpx(BEGIN + timedelta(days=nth), points=5)) for nth in range(6)]
+        read, taken = importing.recordings.read_many_bounded, []
+
+        def beside_another_worker(files):
+            taken.append(Import.objects.filter(state="working").count())
+            if len(taken) == 1:
+                tasks.read_import(woken[-1])
+            return read(files)
+
+        monkeypatch.setattr(importing.recordings, "read_many_bounded", beside_another_worker)
+        tasks.read_import(woken[0])
+        assert taken == [3, 3 + 2]
+        work()
+        assert [len(progress(person, answer)["sessions"]) for answer in answers] == [1] * 6
+
+    def test_what_may_have_killed_its_worker_is_read_alone(self, register, woken, monkeypatch, work):
+        person = register()
+        answers = [hand_in(person, gpx(BEGIN + timedelta(days=nth), points=5)) for nth in range(5)]
+        long_ago = now() - importing.LEASE - timedelta(seconds=1)
+        tried = Import.objects.filter(id__in=[import_of(answer) for answer in answers[:3]])
+        tried.update(state="working", claimed_at=long_ago, attempts=1)
+        read, taken = importing.recordings.read_many_bounded, []
+
+        def counted(files):
+            taken.append(Import.objects.filter(state="working", claimed_at__gt=long_ago).count())
+            return read(files)
+
+        monkeypatch.setattr(importing.recordings, "read_many_bounded", counted)
+        tasks.read_import(woken[0])
+        importing.read_imports(import_ids=[import_of(answer) for answer in answers], at=now())
+        assert taken == [1, 2, 1, 1]
+        assert [progress(person, answer)["state"] for answer in answers] == ["done"] * 5
 
     def test_a_file_that_kills_its_workers_is_refused_at_last(self, register, work):
         person = register()

@@ -29,7 +29,7 @@ def sessions_of(person, work, data, name="activity.fit"):
 
 def numbers_of(person, session):
     """What is computed about a session."""
-    assert analysing.analyse(session_id=session["id"], at=now())
+    assert analysing.analyse(session_ids=[session["id"]], at=now())
     answer = person.api.get(f"{SESSIONS}/{session['id']}/analysis").json()
     assert answer["state"] == "ready"
     return answer["numbers"]

@@ -67,7 +67,7 @@ def progress_of(found: Import) -> dict[str, Any]:
     return {
         "import_id": found.id,
         "state": found.state,
-        "sessions": importing.sessions_of(import_id=found.id),
+        "sessions": importing.sessions_of(import_id=found.id) if found.state == Import.State.DONE else [],
         "warnings": [_told(warning) for warning in found.warnings],
         "refusal": refusal,
     }

@@ -221,9 +221,7 @@ def _refuse(*, batch_id: UUID, by: UUID, code: str, detail: str, at: datetime) -
     if batch.state == ImportBatch.State.QUEUED:
         batch.refuse(code=code, detail=detail, at=at)
         batch.save()
-        import_progress.announce_finished(
-            import_id=batch.id, by=by, is_batch=True, imported=0, refused=0, sessions=0, at=at
-        )
+        import_progress.announce_batch(batch, imported=0, refused=0, sessions=0, at=at)
         import_progress.tell_progress(batch)
 
 

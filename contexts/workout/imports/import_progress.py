@@ -1,6 +1,6 @@
 """How far a file or an archive is: told to whoever watches, and announced once when it is finished."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -53,36 +53,38 @@ def tell_progress(batch: ImportBatch) -> None:
     run_after_commit(lambda: push(group_of(batch.id), {"type": "progress", **progress_of(batch)}))
 
 
-def settle(own: Import, *, sessions: int, at: datetime) -> None:
-    """Announce that it is finished, or, if it came in a batch, the batch when this was its last.
+def settle(settled: Collection[Import], *, sessions: Mapping[UUID, int], at: datetime) -> None:
+    """Announce that they are finished, with how many sessions each, or the batches whose last ones these were.
 
     The caller holds the athlete's gate.
     """
-    whole = set(BatchMember.objects.filter(recording=own).values_list("batch_id", flat=True))
-    for batch_id in whole:
+    members = list(BatchMember.objects.filter(recording__in=settled).values_list("recording_id", "batch_id"))
+    for batch_id in sorted({batch_id for _, batch_id in members}):
         finish_if_read(batch_id=batch_id, at=at)
-    if not whole:
-        read = own.state == Import.State.DONE
-        announce_finished(
-            import_id=own.id,
-            by=own.user_id,
-            is_batch=False,
-            imported=int(read),
-            refused=int(not read),
-            sessions=sessions,
-            at=at,
-        )
+    in_batches = {import_id for import_id, _ in members}
+    publish(*(_file_finished(own, sessions.get(own.id, 0), at) for own in settled if own.id not in in_batches))
 
 
-def announce_finished(
-    *, import_id: UUID, by: UUID, is_batch: bool, imported: int, refused: int, sessions: int, at: datetime
-) -> None:
-    """Say once that a file, or a whole batch, has been read."""
+def _file_finished(own: Import, sessions: int, at: datetime) -> events.ImportFinished:
+    read = own.state == Import.State.DONE
+    return events.ImportFinished(
+        import_id=own.id,
+        user_id=own.user_id,
+        is_batch=False,
+        imported=int(read),
+        refused=int(not read),
+        sessions=sessions,
+        occurred_at=at,
+    )
+
+
+def announce_batch(batch: ImportBatch, *, imported: int, refused: int, sessions: int, at: datetime) -> None:
+    """Say once that a whole batch has been read."""
     publish(
         events.ImportFinished(
-            import_id=import_id,
-            user_id=by,
-            is_batch=is_batch,
+            import_id=batch.id,
+            user_id=batch.user_id,
+            is_batch=True,
             imported=imported,
             refused=refused,
             sessions=sessions,
@@ -107,10 +109,8 @@ def finish_if_read(*, batch_id: UUID, at: datetime) -> None:
         .distinct()
         .aggregate(sessions=Count("sessions", distinct=True))["sessions"]
     )
-    announce_finished(
-        import_id=batch.id,
-        by=batch.user_id,
-        is_batch=True,
+    announce_batch(
+        batch,
         imported=counts["done"],
         refused=counts["refused"] + counts["left_out"],
         sessions=sessions,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
@@ -13,7 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.core.files.base import File
 from django.core.files.storage import default_storage
-from django.db.models import Q
+from django.db.models import F, Q
 
 from contexts.identity import services as identity
 from contexts.workout import recordings
@@ -21,8 +22,7 @@ from contexts.workout.imports import import_progress, metadata
 from contexts.workout.models import BatchMember, Import, TrainingSession, Visibility
 from contexts.workout.recording import completing
 from contexts.workout.recordings import own_json
-from contexts.workout.series.columns import Columns
-from contexts.workout.sessions import duplicates, parts
+from contexts.workout.sessions import duplicates
 from kernel.databases import unit_of_work
 from kernel.errors import InvalidInput, NotFound, Refused
 from kernel.models import uuid7
@@ -34,19 +34,14 @@ MAX_ATTEMPTS: Final = 3
 LEASE: Final = timedelta(minutes=3)
 """A worker that has said nothing for so long is dead; another takes its import."""
 
+AT_ONCE: Final = 8
+"""So many imports a worker takes at a time, at most."""
+
+MOST_HELD: Final = 2_000_000
+"""So many measured values wait in memory to be stored together; beyond, they are stored before the next file."""
+
 PATIENCE: Final = timedelta(seconds=20)
 """How long a queued import waits for its wake-up before the sweeper sends another."""
-
-
-class Made(NamedTuple):
-    """A session made of a recorded activity, not saved yet, with its streams and its sets."""
-
-    session: TrainingSession
-    packed: list[Columns]
-    sets: list[recordings.LiftedSet]
-
-
-Sessions = list[Made]
 
 
 class FileTooLarge(Refused):
@@ -83,12 +78,9 @@ def accept_file(*, file: File[bytes], name: str, by: UUID, at: datetime) -> tupl
 @unit_of_work("workout")
 def _queue(*, by: UUID, sha256: str, name: str, size: int, original: str, at: datetime) -> Import:
     """The row that promises the work; of two equal files at once the first one's."""
-    taken, _ = Import.objects.get_or_create(
-        user_id=by,
-        sha256=sha256,
-        defaults={"file_name": name, "size": size, "original": original, "posted_at": at},
-    )
-    return taken
+    ours = Import(user_id=by, sha256=sha256, file_name=name, size=size, original=original, posted_at=at)
+    Import.objects.bulk_create([ours], ignore_conflicts=True)
+    return Import.objects.get(user_id=by, sha256=sha256)
 
 
 def digest(file: File[bytes]) -> str:
@@ -129,51 +121,120 @@ def _abandoned(at: datetime) -> Q:
     return Q(state=Import.State.WORKING, claimed_at__lt=at - LEASE)
 
 
+def _free(at: datetime) -> Q:
+    return Q(state=Import.State.QUEUED) | _abandoned(at)
+
+
 def read_import(*, import_id: UUID, at: datetime) -> None:
-    """Turn one import into sessions, or refuse it with the reason. Called too often it does nothing."""
-    read_imports(import_ids=[import_id], at=at)
+    """Turn one import into sessions, or refuse it with the reason. Called too often it does nothing.
 
-
-def read_imports(*, import_ids: Sequence[UUID], at: datetime) -> None:
-    """Turn imports into sessions, each for itself. What is worked on already, or done, is left alone."""
-    claimed = [each for import_id in import_ids if (each := _claim(import_id=import_id, at=at))]
-    owners = {user_id: _ask_about(user_id) for user_id in {each.user_id for each in claimed}}
-    files = ((_original(each), each.file_name) for each in claimed)
-    for each, outcome in zip(claimed, recordings.read_many_bounded(files), strict=True):
-        _take(each, outcome, owners[each.user_id], at)
-
-
-def _take(claimed: Import, outcome: recordings.Reading | recordings.Unreadable, owner: Owner, at: datetime) -> None:
-    ours: dict[str, Any] = {"import_id": claimed.id, "attempt": claimed.attempts, "by": claimed.user_id}
-    if isinstance(outcome, recordings.Unreadable):
-        _refuse(**ours, code=outcome.code, detail=outcome.detail, at=at)
+    Others that wait are taken along: what is read together is stored with a fraction of the statements.
+    """
+    free = Import.objects.filter(_free(at), id=import_id).values_list("user_id", "attempts").first()
+    if free is None:
         return
-    sessions = _sessions_of(outcome, owner, claimed, _lists_about(claimed.id), at)
-    warnings = [asdict(warning) for warning in outcome.warnings]
-    _record(**ours, sessions=sessions, warnings=warnings, at=at)
+    user_id, attempts = free
+    # What has been tried before may have killed its worker: it would take its neighbours with it.
+    others = [] if attempts else _waiting_beside(import_id, of=user_id)
+    _read_together([import_id, *others], at)
 
 
-def _lists_about(import_id: UUID) -> metadata.Lists:
-    """What the lists of the export say that an import came with."""
-    of = BatchMember.objects.filter(recording_id=import_id).order_by("batch_id", "position")
-    known = of.values_list("told", "batch__told").first()
-    return metadata.Lists(*known) if known else metadata.Lists()
+def _waiting_beside(import_id: UUID, *, of: UUID) -> list[UUID]:
+    """Half of what else waits of the athlete's, the oldest first: the other half is for another worker."""
+    waiting = Import.objects.filter(user_id=of, state=Import.State.QUEUED, attempts=0).exclude(id=import_id)
+    oldest = list(waiting.order_by("posted_at", "id").values_list("id", flat=True)[: 2 * (AT_ONCE - 1)])
+    return oldest[: len(oldest) // 2]
+
+
+def read_imports(*, import_ids: Collection[UUID], at: datetime) -> None:
+    """Turn imports of one athlete into sessions. What is worked on already, or done, is left alone."""
+    free = Import.objects.filter(_free(at), id__in=import_ids).order_by("id").values_list("id", "attempts")
+    fresh = [import_id for import_id, attempts in free if not attempts]
+    for first in range(0, len(fresh), AT_ONCE):
+        _read_together(fresh[first : first + AT_ONCE], at)
+    for import_id in (import_id for import_id, attempts in free if attempts):
+        _read_together([import_id], at)
+
+
+class Outcome(NamedTuple):
+    """What became of an import that was claimed: its sessions, not saved yet, or why it is refused."""
+
+    claimed: Import
+    sessions: Sequence[completing.Made] = ()
+    warnings: Sequence[recordings.Flaw] = ()
+    refusal: recordings.Unreadable | None = None
+
+    @property
+    def values(self) -> int:
+        """How many measured values wait to be stored."""
+        return sum(len(stream.measured) for made in self.sessions for stream in made.packed)
+
+
+def _read_together(import_ids: Collection[UUID], at: datetime) -> None:
+    """Imports of one athlete, each for itself, whatever becomes of the others."""
+    claimed = _claim(import_ids=import_ids, at=at)
+    if not claimed:
+        return
+    owner, lists = _ask_about(claimed[0].user_id), _lists_about(claimed)
+    read: list[Outcome] = []
+    for each, outcome in recordings.read_many_bounded(_originals(claimed)):
+        with _sparing_the_others(each):
+            read.append(_outcome_of(each, outcome, owner, lists.get(each.id, metadata.Lists()), at))
+        if sum(one.values for one in read) > MOST_HELD:
+            _record_all(read, at)
+            read = []
+    _record_all(read, at)
+
+
+def _originals(claimed: Iterable[Import]) -> Iterator[tuple[Import, bytes, str]]:
+    for each in claimed:
+        with _sparing_the_others(each):
+            yield each, _original(each), each.file_name
+
+
+@contextmanager
+def _sparing_the_others(claimed: Import) -> Iterator[None]:
+    """What fails here is our fault and costs this import alone an attempt; its next is due when its lease ends."""
+    try:
+        yield
+    except Exception:
+        log.exception("an import has failed", extra={"import_id": str(claimed.id), "attempt": claimed.attempts})
+
+
+def _outcome_of(
+    claimed: Import,
+    outcome: recordings.Reading | recordings.Unreadable,
+    owner: Owner,
+    told: metadata.Lists,
+    at: datetime,
+) -> Outcome:
+    if isinstance(outcome, recordings.Unreadable):
+        return Outcome(claimed, refusal=outcome)
+    return Outcome(claimed, _sessions_of(outcome, owner, claimed, told, at), outcome.warnings)
+
+
+def _lists_about(claimed: Iterable[Import]) -> dict[UUID, metadata.Lists]:
+    """What the lists of the export say that an import came with, by import."""
+    of = BatchMember.objects.filter(recording__in=claimed).order_by("-batch_id", "-position")
+    return {each: metadata.Lists(*told) for each, *told in of.values_list("recording_id", "told", "batch__told")}
 
 
 @unit_of_work("workout")
-def _claim(*, import_id: UUID, at: datetime) -> Import | None:
-    """Take the import if it is free; one that keeps killing its workers is refused at last."""
-    free = Q(state=Import.State.QUEUED) | _abandoned(at)
-    taken = Import.objects.select_for_update(skip_locked=True).filter(free, id=import_id).first()
-    if taken is None:
-        return None
-    if taken.attempts >= MAX_ATTEMPTS:
-        taken.refuse(code="reader_failed", detail="Reading this file failed several times.", at=at)
-        import_progress.settle(taken, sessions=0, at=at)
-    else:
-        taken.claim(at=at)
-    taken.save()
-    return taken if taken.state == Import.State.WORKING else None
+def _claim(*, import_ids: Collection[UUID], at: datetime) -> list[Import]:
+    """Take those imports that are free; one that keeps killing its workers is refused at last."""
+    free = Import.objects.select_for_update(skip_locked=True).filter(_free(at), id__in=import_ids).order_by("id")
+    claimed = []
+    for each in free:
+        if each.attempts < MAX_ATTEMPTS:
+            each.claim(at=at)
+            claimed.append(each)
+        else:
+            each.refuse(code="reader_failed", detail="Reading this file failed several times.", at=at)
+            each.save()
+            import_progress.settle([each], sessions={}, at=at)
+    taken = Import.objects.filter(id__in=[each.id for each in claimed])
+    taken.update(state=Import.State.WORKING, claimed_at=at, attempts=F("attempts") + 1)
+    return claimed
 
 
 def _original(claimed: Import) -> bytes:
@@ -221,7 +282,7 @@ def _said_by(recorded: recordings.RecordedActivity) -> dict[str, Any]:
 
 def _sessions_of(
     reading: recordings.Reading, owner: Owner, claimed: Import, told: metadata.Lists, at: datetime
-) -> Sessions:
+) -> list[completing.Made]:
     """The file's activities as completed sessions with their streams, not saved yet."""
     sessions = []
     for part, recorded in enumerate(reading.activities):
@@ -244,34 +305,46 @@ def _sessions_of(
             **asdict(recorded.told.or_else(metadata.told_of(told, recorded.started_at))),
         )
         athlete = completing.athlete_on(recorded.started_at, known=owner.physiology, at=at)
-        packed = completing.summarise_recorded(session=session, recorded=recorded, athlete=athlete, at=at)
-        sessions.append(Made(session, packed, recorded.sets))
+        sessions.append(completing.summarise_recorded(session=session, recorded=recorded, athlete=athlete, at=at))
     return sessions
 
 
-@unit_of_work("workout", gate="by")
-def _record(
-    *, import_id: UUID, attempt: int, by: UUID, sessions: Sessions, warnings: list[dict[str, str]], at: datetime
-) -> None:
-    """All sessions of the file, or none; nothing if another worker has taken over meanwhile."""
-    own = _still_ours(import_id, attempt)
-    if own is None:
+def _record_all(read: list[Outcome], at: datetime) -> None:
+    """Store what was read in one transaction; if that fails one by one, so that only who is at fault suffers."""
+    if not read:
         return
-    for session, packed, sets in sessions:
-        completing.record_completed(session=session, packed=packed, at=at)
-        parts.keep_sets(session, sets)
-    own.finish(warnings=warnings, at=at)
-    own.save()
-    import_progress.settle(own, sessions=len(sessions), at=at)
+    by = read[0].claimed.user_id
+    try:
+        _record(by=by, read=read, at=at)
+    except Exception as failure:
+        log.warning("imports are stored one by one", extra={"imports": len(read)}, exc_info=failure)
+        for each in read:
+            with _sparing_the_others(each.claimed):
+                _record(by=by, read=[each], at=at)
 
 
 @unit_of_work("workout", gate="by")
-def _refuse(*, import_id: UUID, attempt: int, by: UUID, code: str, detail: str, at: datetime) -> None:
-    own = _still_ours(import_id, attempt)
-    if own is not None:
-        own.refuse(code=code, detail=detail, at=at)
-        own.save()
-        import_progress.settle(own, sessions=0, at=at)
+def _record(*, by: UUID, read: Sequence[Outcome], at: datetime) -> None:
+    """All sessions of these files; of those that another worker has taken over meanwhile nothing."""
+    ours = _still_ours([each.claimed for each in read])
+    read = [each for each in read if each.claimed.id in ours]
+    completing.record_completed([made for each in read for made in each.sessions], at=at)
+    _settle(read, at)
+
+
+def _settle(read: Sequence[Outcome], at: datetime) -> None:
+    """The imports' rows say what became of them; those with nothing to tell in one statement."""
+    for claimed, _, warnings, refusal in read:
+        if refusal is None:
+            claimed.finish(warnings=[asdict(flaw) for flaw in warnings], at=at)
+        else:
+            claimed.refuse(code=refusal.code, detail=refusal.detail, at=at)
+        if refusal or warnings:
+            claimed.save()
+    silent = [each.claimed.id for each in read if not each.refusal and not each.warnings]
+    Import.objects.filter(id__in=silent).update(state=Import.State.DONE, warnings=[], finished_at=at)
+    sessions = {each.claimed.id: len(each.sessions) for each in read}
+    import_progress.settle([each.claimed for each in read], sessions=sessions, at=at)
 
 
 @unit_of_work("workout")
@@ -285,6 +358,8 @@ def read_again(*, import_id: UUID, at: datetime) -> bool:
     return True
 
 
-def _still_ours(import_id: UUID, attempt: int) -> Import | None:
-    working = Import.objects.select_for_update().filter(id=import_id, state=Import.State.WORKING, attempts=attempt)
-    return working.first()
+def _still_ours(claimed: Iterable[Import]) -> set[UUID]:
+    """Those of the claimed that no other worker has taken over since."""
+    attempts = {each.id: each.attempts for each in claimed}
+    working = Import.objects.select_for_update().filter(id__in=attempts, state=Import.State.WORKING).order_by("id")
+    return {found for found, attempt in working.values_list("id", "attempts") if attempts[found] == attempt}

@@ -7,10 +7,11 @@ shown can still be explained.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import logging
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields, is_dataclass, replace
 from datetime import date, datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from django.db.models import Sum
@@ -26,11 +27,16 @@ from contexts.workout.plans import dated
 from contexts.workout.series import streams
 from contexts.workout.series.columns import Columns
 from contexts.workout.sessions import history, parts
-from kernel.databases import try_gate, unit_of_work
+from kernel.databases import try_gates, unit_of_work
 from kernel.errors import NotFound
+
+log = logging.getLogger(__name__)
 
 A_ROUND: Final = 200
 """Sessions that one task analyses."""
+
+AT_ONCE: Final = 8
+"""So many of an athlete's sessions are stored in one transaction, at most."""
 
 NOT_KEPT: Final = frozenset({"balance", "masks", "times"})
 """A value a second is computed when asked for; it would outweigh the recording."""
@@ -42,90 +48,132 @@ class UnknownNumber(NotFound):
     code = "unknown_number"
 
 
-def due() -> list[UUID]:
-    """Sessions whose analysis is due, the latest first: those are looked at."""
+def due() -> list[list[UUID]]:
+    """Sessions whose analysis is due, the latest first: those are looked at. In groups, each of one athlete."""
     waiting = TrainingSession.objects.exclude(analysis_due="").order_by("-started_at")
-    return list(waiting.values_list("id", flat=True)[:A_ROUND])
+    by_athlete: dict[UUID, list[UUID]] = {}
+    for user_id, session_id in waiting.values_list("user_id", "id")[:A_ROUND]:
+        by_athlete.setdefault(user_id, []).append(session_id)
+    return [own[first : first + AT_ONCE] for own in by_athlete.values() for first in range(0, len(own), AT_ONCE)]
 
 
-def analyse(*, session_id: UUID, at: datetime) -> bool:
-    """Analyse one session if that is due and nobody is at it; whether it was.
+def analyse(*, session_ids: Collection[UUID], at: datetime) -> int:
+    """Analyse those sessions of one athlete that are due and that nobody is at; how many these were.
 
-    Without an athlete of whom anything is known there is nothing to analyse with.
+    Without an athlete of whom anything is known there is nothing to analyse with. One that fails costs the others
+    nothing, and stays due.
     """
-    with try_gate("workout", "analyse", session_id) as ours:
-        return ours and _analyse(session_id=session_id, at=at)
+    with try_gates("workout", "analyse", session_ids) as ours:
+        try:
+            return _analyse(ours, at)
+        except Exception as failure:
+            log.warning("sessions are analysed one by one", extra={"sessions": len(ours)}, exc_info=failure)
+            return sum(_analyse_alone(session_id, at) for session_id in ours)
 
 
-def _analyse(*, session_id: UUID, at: datetime) -> bool:
+def _analyse_alone(session_id: UUID, at: datetime) -> int:
+    try:
+        return _analyse([session_id], at)
+    except Exception:
+        log.exception("an analysis has failed", extra={"session_id": str(session_id)})
+        return 0
+
+
+class Analysed(NamedTuple):
+    """A session, what of its athlete it was analysed with, and the numbers; both empty where nothing is known."""
+
+    session: TrainingSession
+    settings: whole.Settings | None
+    numbers: dict[str, Any]
+
+
+def _analyse(session_ids: Collection[UUID], at: datetime) -> int:
     """Long work, done before the transaction opens."""
-    session = TrainingSession.objects.filter(pk=session_id).exclude(analysis_due="").first()
-    if session is None or session.ended_at is None:
-        return False
-    settings = settings_on(session)
-    numbers = compute(session, settings) if settings else {}
-    return _keep(
-        session_id=session_id,
-        by=session.user_id,
-        revision=session.revision,
-        effort=session.effort,
-        settings=settings,
-        numbers=numbers,
-        at=at,
-    )
+    waiting = TrainingSession.objects.filter(pk__in=session_ids, ended_at__isnull=False).exclude(analysis_due="")
+    sessions = list(waiting.order_by("-started_at"))
+    if not sessions:
+        return 0
+    entries = dated.entries_of(sessions[0].user_id)
+    analysed = []
+    for session in sessions:
+        settings = settings_on(session, entries)
+        analysed.append(Analysed(session, settings, compute(session, settings) if settings else {}))
+    return _keep(by=sessions[0].user_id, analysed=analysed, at=at)
 
 
 @unit_of_work("workout", gate="by")
-def _keep(
-    *,
-    session_id: UUID,
-    by: UUID,
-    revision: int,
-    effort: int | None,
-    settings: whole.Settings | None,
-    numbers: dict[str, Any],
-    at: datetime,
-) -> bool:
-    """Nothing if the session or the athlete's settings have changed meanwhile: then it is due still."""
-    unchanged = TrainingSession.objects.filter(pk=session_id, revision=revision, effort=effort)
-    session = unchanged.select_for_update().first()
-    if session is None or not session.analysis_due or settings_on(session) != settings:
-        return False
-    if settings:
-        numbers = numbers | {"strength": _strength(session)}  # sets may have changed since
-    known = Analysis.objects.filter(session=session, is_current=True).first()
-    if settings and (known is None or known.numbers != numbers):
-        if known is not None:
-            Analysis.objects.filter(pk=known.pk).update(is_current=False)
-        load = numbers["strain"]["load"]
-        Analysis.objects.create(
-            session=session,
-            version=known.version + 1 if known else 1,
-            computed_at=at,
-            reason=session.analysis_due,
-            settings=plain(settings),
-            numbers=numbers,
-            load=load["believed"]["value"] if load else None,
-            algorithms=sorted(algorithms_in(numbers) - analysis.superseded()),
-        )
-        records.take_efforts(session=session, numbers=numbers, is_new=known is None, at=at)
-        if session.energy_kcal is None and numbers["energy"]:
-            _fill_in_energy(session, numbers["energy"]["estimates"][0]["total"])
-            progress.look_at_goals(session=session, at=at)
-    elif known and not analysis.superseded().isdisjoint(known.algorithms):
-        # What an old algorithm computes still, whatever replaced it, is not to be tried for ever.
+def _keep(*, by: UUID, analysed: Sequence[Analysed], at: datetime) -> int:
+    """Nothing of sessions that have changed meanwhile, or whose athlete's settings have: they are due still."""
+    locked = TrainingSession.objects.select_for_update().filter(pk__in=[each.session.pk for each in analysed])
+    now = {session.pk: session for session in locked.exclude(analysis_due="").order_by("pk")}
+    entries = dated.entries_of(by)
+    kept = [
+        each._replace(session=session)
+        for each in analysed
+        if (session := now.get(each.session.pk))
+        and (session.revision, session.effort) == (each.session.revision, each.session.effort)
+        and settings_on(session, entries) == each.settings
+    ]
+    known = {one.session_id: one for one in Analysis.objects.filter(session__in=now, is_current=True)}
+    lifted = _strength_of(now.values())  # sets may have changed since
+    changed = []
+    for each in kept:
+        before = known.get(each.session.pk)
+        numbers = each.numbers | {"strength": lifted.get(each.session.pk)}
+        if each.settings and (before is None or before.numbers != numbers):
+            changed.append(each._replace(numbers=numbers))
+        elif before is not None:
+            _forget_superseded(before)
+    _replace(known, changed, at)
+    TrainingSession.objects.filter(pk__in=[each.session.pk for each in kept]).update(analysis_due="")
+    return len(kept)
+
+
+def _replace(known: Mapping[UUID, Analysis], changed: Sequence[Analysed], at: datetime) -> None:
+    """Numbers that have come out differently are the current ones from now on."""
+    again = [each for each in changed if each.session.pk in known]
+    Analysis.objects.filter(session__in=[each.session for each in again], is_current=True).update(is_current=False)
+    Analysis.objects.bulk_create(_analysis_of(each, known.get(each.session.pk), at) for each in changed)
+    for each in again:
+        records.take_efforts_again(each.session, each.numbers)
+    new = [(each.session, each.numbers) for each in changed if each.session.pk not in known]
+    records.take_new_efforts(new, at=at)
+    filled = [each.session for each in changed if _has_filled_in_energy(each)]
+    if filled:
+        progress.look_at_goals(sessions=filled, at=at)
+
+
+def _analysis_of(analysed: Analysed, before: Analysis | None, at: datetime) -> Analysis:
+    load = analysed.numbers["strain"]["load"]
+    return Analysis(
+        session=analysed.session,
+        version=before.version + 1 if before else 1,
+        computed_at=at,
+        reason=analysed.session.analysis_due,
+        settings=plain(analysed.settings),
+        numbers=analysed.numbers,
+        load=load["believed"]["value"] if load else None,
+        algorithms=sorted(algorithms_in(analysed.numbers) - analysis.superseded()),
+    )
+
+
+def _forget_superseded(known: Analysis) -> None:
+    """What an old algorithm computes still, whatever replaced it, is not to be tried for ever."""
+    if not analysis.superseded().isdisjoint(known.algorithms):
         known.algorithms = sorted(set(known.algorithms) - analysis.superseded())
         known.save(update_fields=["algorithms"])
-    session.analysis_due = ""
-    session.save(update_fields=["analysis_due"])
-    return True
 
 
-def _fill_in_energy(session: TrainingSession, total: Mapping[str, Any]) -> None:
+def _has_filled_in_energy(analysed: Analysed) -> bool:
     """The summary had none while the athlete's body mass was unknown."""
+    session, energy = analysed.session, analysed.numbers["energy"]
+    if session.energy_kcal is not None or not energy:
+        return False
+    total = energy["estimates"][0]["total"]
     said = {name: part for name, part in total.items() if name != "value"}
     session.energy_kcal, session.methods = total["value"], session.methods | {"energy_kcal": said}
     session.save(update_fields=["energy_kcal", "methods"])
+    return True
 
 
 def compute(session: TrainingSession, settings: whole.Settings) -> dict[str, Any]:
@@ -163,14 +211,19 @@ def _said_by_device(session: TrainingSession, name: str) -> float | None:
     return getattr(session, name) if said else None
 
 
-def _strength(session: TrainingSession) -> dict[str, Any] | None:
-    """Volume, and the strongest estimate of one repetition for each exercise."""
-    by_exercise: dict[str, list[strength.Lift]] = {}
-    for exercise, weight_kg, reps in StrengthSet.shown_in(session).values_list("exercise", "weight_kg", "reps"):
+def _strength_of(sessions: Iterable[TrainingSession]) -> dict[UUID, dict[str, Any]]:
+    """By session in which something was lifted: volume, and the best estimate of one repetition by exercise."""
+    shown_in = {session.sets_from: session.pk for session in sessions}
+    lifted: dict[UUID, dict[str, list[strength.Lift]]] = {}
+    sets = StrengthSet.objects.filter(session__in=shown_in).order_by("done_at", "set_id")
+    for session_id, exercise, weight_kg, reps in sets.values_list("session_id", "exercise", "weight_kg", "reps"):
         if weight_kg and reps:
-            by_exercise.setdefault(exercise, []).append(strength.Lift(weight_kg, reps))
-    if not by_exercise:
-        return None
+            own = lifted.setdefault(shown_in[session_id], {})
+            own.setdefault(exercise, []).append(strength.Lift(weight_kg, reps))
+    return {session_id: _strength(by_exercise) for session_id, by_exercise in lifted.items()}
+
+
+def _strength(by_exercise: Mapping[str, list[strength.Lift]]) -> dict[str, Any]:
     lifts = [lift for each in by_exercise.values() for lift in each]
     best = {exercise: strength.best_estimate(each) for exercise, each in sorted(by_exercise.items())}
     return {"volume": plain(strength.volume_load(lifts)), "one_repetition": plain(best)}
@@ -197,13 +250,13 @@ def plain(value: Any) -> Any:
     return value
 
 
-def settings_on(session: TrainingSession) -> whole.Settings | None:
-    """The athlete as of the day of a session: what identity told then, and the thresholds that held."""
+def settings_on(session: TrainingSession, entries: Iterable[Thresholds]) -> whole.Settings | None:
+    """The athlete as of the day of a session: what identity told then, and of their thresholds those that held."""
     if not session.athlete:
         return None
     known: dict[str, Any] = dict(session.athlete)
     day = progress.local_day(session.started_at, session.time_zone)
-    held = dated.held_on(dated.entries_of(session.user_id), day=day, sport=session.sport)
+    held = dated.held_on(entries, day=day, sport=session.sport)
     settings = whole.Settings(**(known | held.values))
     bounds = _bounds(held.zones, settings, session.sport) if held.zones else None
     return replace(settings, heart_rate_zones=bounds)

@@ -5,7 +5,7 @@ Every session counts on the day it began where its athlete was.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -203,12 +203,14 @@ def span_of(goal: Goal, day: date) -> tuple[date, date] | None:
     return first, next_first - timedelta(days=1)
 
 
-def done_towards(goal: Goal, *, span: tuple[date, date]) -> float:
-    """How much of it is done between these days, both included."""
+def done_towards(goal: Goal, *, span: tuple[date, date], but: Collection[UUID] = ()) -> float:
+    """How much of it is done between these days, both included, without some of the sessions."""
     first, last = max(span[0], goal.starts_on), min(span[1], goal.ends_on or span[1])
     sessions = counted(user_id=goal.user_id, sport=goal.sport).filter(
         day__gte=first, day__lte=last, started_at__gte=_safely_before(first)
     )
+    if but:
+        sessions = sessions.exclude(pk__in=but)
     if goal.measure == Goal.Measure.SESSIONS:
         return float(sessions.count())
     return float(sessions.aggregate(done=Sum(goal.measure))["done"] or 0)
@@ -231,17 +233,24 @@ def goals_of(*, user_id: UUID, today: date) -> list[dict[str, Any]]:
 _SHOWN: Final = ("id", "sport", "measure", "target", "period", "starts_on", "ends_on", "created_at")
 
 
-def look_at_goals(*, session: TrainingSession, at: datetime) -> None:
-    """Announce the goals that a completed session has reached, each once in its period.
+def look_at_goals(*, sessions: Sequence[TrainingSession], at: datetime) -> None:
+    """Announce the goals that completed sessions of one athlete have reached in turn, each once in its period.
 
     The caller holds the athlete's gate.
     """
+    goals = list(Goal.objects.filter(user_id=sessions[0].user_id))
+    for nth, session in enumerate(sessions):
+        mine = [goal for goal in goals if goal.sport in ("", session.sport)]
+        _look_at(mine, session, later={each.pk for each in sessions[nth + 1 :]}, at=at)
+
+
+def _look_at(goals: Iterable[Goal], session: TrainingSession, *, later: Collection[UUID], at: datetime) -> None:
     day = local_day(session.started_at, session.time_zone)
-    for goal in Goal.objects.filter(user_id=session.user_id, sport__in=["", session.sport]):
+    for goal in goals:
         span = span_of(goal, day)
         if span is None or goal.reached.filter(period_starts_on=span[0]).exists():
             continue
-        done = done_towards(goal, span=span)
+        done = done_towards(goal, span=span, but=later)
         if done < goal.target:
             continue
         ReachedGoal.objects.create(goal=goal, period_starts_on=span[0], session_id=session.pk, reached_at=at)

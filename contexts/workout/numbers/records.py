@@ -1,7 +1,7 @@
 """Personal records: an athlete's best distance and times in each sport (WO-5)."""
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -46,8 +46,41 @@ def compare_with_bests(*, session: TrainingSession, at: datetime) -> None:
         if best is not None and best.session_id == session.id:
             _settle(session.user_id, session.sport, record, aspect, best)
         elif value and (best is None or aspect.beats(value, best.value)):
-            _set(session, record, value)
+            _set(session, {record: value})
             _announce(session, record, value, best.value if best else None, at)
+
+
+def take_new(*, sessions: Sequence[TrainingSession], at: datetime) -> None:
+    """The same for new sessions of one athlete, one after the other."""
+    bests = _bests_of(sessions)
+    for session in sessions:
+        found = {str(record): getattr(session, aspect.field) for record, aspect in ASPECTS.items()}
+        for record, beaten in _overtake(session, {name: value for name, value in found.items() if value}, bests):
+            _announce(session, record, found[record], beaten, at)
+
+
+Bests = dict[tuple[str, str], float]
+"""An athlete's, by sport and record."""
+
+
+def _bests_of(sessions: Sequence[TrainingSession]) -> Bests:
+    """In the sports of these sessions, all of one athlete."""
+    sports = {session.sport for session in sessions}
+    known = PersonalBest.objects.filter(user_id=sessions[0].user_id, sport__in=sports)
+    return {(best.sport, best.record): best.value for best in known}
+
+
+def _overtake(session: TrainingSession, found: Mapping[str, float], bests: Bests) -> list[tuple[str, float | None]]:
+    """Take over what the session did better; answers which records those are, and what each was until now."""
+    before = {record: bests.get((session.sport, record)) for record in found}
+    better = {
+        record: value
+        for record, value in found.items()
+        if (best := before[record]) is None or _beats(record, value, best)
+    }
+    _set(session, better)
+    bests |= {(session.sport, record): value for record, value in better.items()}
+    return [(record, before[record]) for record in better]
 
 
 def efforts_in(numbers: Mapping[str, Any]) -> dict[str, float]:
@@ -59,31 +92,45 @@ def efforts_in(numbers: Mapping[str, Any]) -> dict[str, float]:
     return {record: value for record, value in found.items() if value > 0 and record not in ASPECTS}
 
 
-def take_efforts(*, session: TrainingSession, numbers: Mapping[str, Any], is_new: bool, at: datetime) -> None:
-    """Keep the best efforts of a session that has been analysed, and the records that follow.
+def take_new_efforts(analysed: Sequence[tuple[TrainingSession, Mapping[str, Any]]], *, at: datetime) -> None:
+    """Keep the best efforts of one athlete's sessions that have been analysed first, and the records that follow.
 
-    Announced is what beats an earlier best, by a new session; a first time beats nobody, and an analysis that is
-    repeated is silent. The caller holds the athlete's gate.
+    Announced is what beats an earlier best; a first time beats nobody. The caller holds the athlete's gate.
     """
-    if not is_new:
-        BestEffort.objects.filter(session=session).delete()
-    found = efforts_in(numbers)
-    BestEffort.objects.bulk_create(
-        BestEffort(session=session, record=record, user_id=session.user_id, sport=session.sport, value=value)
-        for record, value in found.items()
-    )
+    if not analysed:
+        return
+    found = [(session, efforts_in(numbers)) for session, numbers in analysed]
+    _keep_efforts(found)
+    bests = _bests_of([session for session, _ in analysed])
+    for session, efforts in found:
+        if session.duplicate_of_id is not None:
+            continue
+        for record, beaten in _overtake(session, efforts, bests):
+            if beaten is not None:
+                _announce(session, record, efforts[record], beaten, at)
+
+
+def take_efforts_again(session: TrainingSession, numbers: Mapping[str, Any]) -> None:
+    """The same for a session that had been analysed before, in silence."""
+    BestEffort.objects.filter(session=session).delete()
+    efforts = efforts_in(numbers)
+    _keep_efforts([(session, efforts)])
     if session.duplicate_of_id is not None:
         return
     bests = {best.record: best for best in PersonalBest.objects.filter(user_id=session.user_id, sport=session.sport)}
-    for record, value in found.items():
-        best = bests.get(record)
-        if best is None or (best.session_id != session.pk and _beats(record, value, best.value)):
-            _set(session, record, value)
-            if best is not None and is_new:
-                _announce(session, record, value, best.value, at)
-    for record, best in bests.items():
-        if best.session_id == session.pk and record not in ASPECTS:
-            _settle_effort(session.user_id, session.sport, record, best)
+    held = {record for record, best in bests.items() if best.session_id == session.pk and record not in ASPECTS}
+    others = {(session.sport, record): best.value for record, best in bests.items()}
+    _overtake(session, {record: value for record, value in efforts.items() if record not in held}, others)
+    for record in held:
+        _settle_effort(session.user_id, session.sport, record, bests[record])
+
+
+def _keep_efforts(found: Iterable[tuple[TrainingSession, Mapping[str, float]]]) -> None:
+    BestEffort.objects.bulk_create(
+        BestEffort(session=session, record=record, user_id=session.user_id, sport=session.sport, value=value)
+        for session, efforts in found
+        for record, value in efforts.items()
+    )
 
 
 def _beats(record: str, value: float, best: float) -> bool:
@@ -99,7 +146,7 @@ def _settle_effort(user_id: UUID, sport: str, record: str, best: PersonalBest | 
         if best is not None:
             best.delete()
     elif best is None or (best.value, best.session_id) != (holder.value, holder.session_id):
-        _set(holder.session, record, holder.value)
+        _set(holder.session, {record: holder.value})
 
 
 def records_of(*, user_id: UUID, sport: str) -> list[PersonalBest]:
@@ -108,16 +155,25 @@ def records_of(*, user_id: UUID, sport: str) -> list[PersonalBest]:
     return list(own.filter(sport=sport) if sport else own)
 
 
-def _set(session: TrainingSession, record: str, value: float) -> None:
+def _set(session: TrainingSession, values: Mapping[str, float]) -> None:
+    """The session is the holder of these records from now on."""
     assert session.ended_at is not None
-    PersonalBest(
-        user_id=session.user_id,
-        sport=session.sport,
-        record=record,
-        value=value,
-        session_id=session.id,
-        achieved_at=session.ended_at,
-    ).save()
+    PersonalBest.objects.bulk_create(
+        [
+            PersonalBest(
+                user_id=session.user_id,
+                sport=session.sport,
+                record=record,
+                value=value,
+                session_id=session.id,
+                achieved_at=session.ended_at,
+            )
+            for record, value in values.items()
+        ],
+        update_conflicts=True,
+        unique_fields=["user_id", "sport", "record"],
+        update_fields=["value", "session_id", "achieved_at"],
+    )
 
 
 def settle(*, user_id: UUID, sport: str) -> None:
@@ -144,7 +200,7 @@ def _settle(user_id: UUID, sport: str, record: str, aspect: Aspect, best: Person
         if best is not None:
             best.delete()
     elif best is None or (value, holder.id) != (best.value, best.session_id):
-        _set(holder, record, value)
+        _set(holder, {record: value})
 
 
 def _announce(session: TrainingSession, record: str, value: float, previous: float | None, at: datetime) -> None:

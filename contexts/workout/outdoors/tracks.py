@@ -72,11 +72,10 @@ def keep_track(*, session: TrainingSession, packed: Iterable[Columns]) -> None:
         _track_of(session, samples).save(force_insert=known is None)
 
 
-def first_track(*, session: TrainingSession, packed: Iterable[Columns]) -> None:
-    """The same for a session that is new."""
+def first_track(*, session: TrainingSession, packed: Iterable[Columns]) -> SessionTrack | None:
+    """The track of a session that is new, not saved yet; none without places."""
     samples = packed_positions(packed)
-    if samples is not None:
-        _track_of(session, samples).save(force_insert=True)
+    return None if samples is None else _track_of(session, samples)
 
 
 def sessions_without_track() -> list[tuple[UUID, UUID]]:

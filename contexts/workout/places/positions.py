@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from contexts.workout.places.geography import SCALE, Box, Line, Numbers
-from contexts.workout.series.columns import Columns
+from contexts.workout.series.columns import Columns, Rows
 
 SAMPLE: Final = np.dtype(
     [("offset_ms", "<i4"), ("latitude", "<i4"), ("longitude", "<i4"), ("heart_rate", "<i2"), ("power", "<i2")]
@@ -37,7 +37,9 @@ def packed_positions(columns: Iterable[Columns]) -> bytes | None:
     if "latitude" not in by_kind or "longitude" not in by_kind:
         return None
     north, east = by_kind["latitude"], by_kind["longitude"]
-    moments, first, second = np.intersect1d(_keys(north), _keys(east), return_indices=True)
+    moments = _keys(north)
+    first, second = _shared(moments, _keys(east))
+    moments = moments[first]
     offsets_ms = north.offsets_us[first] // 1_000
     rows = np.empty(len(moments), dtype=SAMPLE)
     rows["offset_ms"] = np.minimum(offsets_ms, LONGEST_MS)
@@ -54,11 +56,19 @@ def _keys(stream: Columns) -> npt.NDArray[np.int64]:
     return stream.offsets_us * 1_000 + stream.sequences % 1_000
 
 
+def _shared(one: npt.NDArray[np.int64], other: npt.NDArray[np.int64]) -> tuple[Rows, Rows]:
+    """Where in each of them the moments are that both know: as a rule all, and nothing need be sorted."""
+    if np.array_equal(one, other):
+        return slice(None), slice(None)
+    _, here, there = np.intersect1d(one, other, return_indices=True)
+    return here, there
+
+
 def _at(moments: npt.NDArray[np.int64], stream: Columns | None) -> npt.NDArray[np.int64]:
     """What a stream measured at these moments."""
     values = np.full(len(moments), UNKNOWN, dtype=np.int64)
     if stream is not None:
-        _, here, there = np.intersect1d(moments, _keys(stream), return_indices=True)
+        here, there = _shared(moments, _keys(stream))
         values[here] = np.rint(stream.measured[there])
     return values
 

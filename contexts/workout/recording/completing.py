@@ -1,22 +1,23 @@
 """A session ends: its streams are packed, its summary is computed, its records compared, the fact announced."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from contexts.health import services as health
 from contexts.identity import services as identity
 from contexts.workout import events, rules
 from contexts.workout.analysis import Derived, standstill
-from contexts.workout.models import LiveSample, TrainingSession
+from contexts.workout.models import LiveSample, SessionTrack, TrainingSession
 from contexts.workout.numbers import progress, records
 from contexts.workout.outdoors import tracks
 from contexts.workout.recording import active, tracking, watching
-from contexts.workout.recordings import RecordedActivity, Streams
+from contexts.workout.recordings import LiftedSet, RecordedActivity, Streams
 from contexts.workout.series import columns, streams
 from contexts.workout.series.columns import Columns
-from contexts.workout.sessions import history, merging
+from contexts.workout.sessions import history, merging, parts
 from kernel.bus import publish
 from kernel.databases import unit_of_work
 
@@ -96,7 +97,7 @@ def _complete(
     _pack(session, streams.merged(streams.live_points(session), streams.points_of(session, inside)))
     LiveSample.objects.filter(session_id=session.id).delete()
     active.remember(session)
-    announce(session, at)
+    announce([session], at)
     _look_at_progress(session, at)
     return session
 
@@ -178,10 +179,10 @@ def record_offline(
     watching.tell_summary(session)
     session.save(force_insert=is_new)
     session.streams.exclude(kind__in=together).delete()
-    columns.store(session.id, packed)
+    columns.store((session.id, each) for each in packed)
     tracks.keep_track(session=session, packed=packed)
     if is_new:
-        announce(session, at)
+        announce([session], at)
     else:
         merging.combine(session)
     if has_changed:
@@ -210,7 +211,7 @@ def _pack(session: TrainingSession, points: streams.Points) -> None:
     packed = streams.pack_points(points)
     _find_auto_pauses(session, streams.together(packed))
     _summarise_measured(session, packed)
-    columns.store(session.id, packed)
+    columns.store((session.id, each) for each in packed)
     tracks.keep_track(session=session, packed=packed)
     watching.tell_summary(session)
     session.save()
@@ -234,10 +235,19 @@ def _marks(start: datetime, spans: list[tuple[float, float]]) -> list[datetime]:
     return [start + timedelta(seconds=mark) for span in spans for mark in span]
 
 
+class Made(NamedTuple):
+    """An imported session that is complete and not saved yet, with its streams, its track and its sets."""
+
+    session: TrainingSession
+    packed: list[Columns]
+    track: SessionTrack | None
+    sets: list[LiftedSet]
+
+
 def summarise_recorded(
     *, session: TrainingSession, recorded: RecordedActivity, athlete: Athlete | None, at: datetime
-) -> list[Columns]:
-    """Complete an imported session that is not saved yet; returns its packed streams.
+) -> Made:
+    """Complete an imported session that is not saved yet.
 
     Long work on plain values: it is done before the transaction opens.
     """
@@ -247,7 +257,8 @@ def summarise_recorded(
     session.completed_at = at
     session.athlete = asdict(athlete) if athlete else {}
     summarise_again(session, recorded)
-    return streams.pack_recorded(recorded.streams)
+    packed = streams.pack_recorded(recorded.streams)
+    return Made(session, packed, tracks.first_track(session=session, packed=packed), recorded.sets)
 
 
 def summarise_again(session: TrainingSession, recorded: RecordedActivity) -> None:
@@ -266,20 +277,48 @@ def summarise_again(session: TrainingSession, recorded: RecordedActivity) -> Non
     )
 
 
-def record_completed(*, session: TrainingSession, packed: list[Columns], at: datetime) -> None:
-    """Save an imported session with its streams. The caller holds the athlete's gate.
+def record_completed(made: Sequence[Made], *, at: datetime) -> None:
+    """Save imported sessions of one athlete with all they hold. The caller holds the athlete's gate.
 
     One that records an activity we know already joins the session that stands for it, and announces nothing.
     """
-    session.duplicate_of = merging.known_session(session, packed)
-    session.save(force_insert=True)
-    columns.store(session.id, packed)
-    if session.duplicate_of is None:
-        tracks.first_track(session=session, packed=packed)
-        announce(session, at)
-    else:
-        merging.combine(session.duplicate_of)
-    _look_at_progress(session.duplicate_of or session, at)
+    if not made:
+        return
+    surely_new = {session.id for session in merging.surely_new([each.session for each in made])}
+    _record_new([each for each in made if each.session.id in surely_new], at)
+    for each in made:
+        if each.session.id not in surely_new:
+            _record_beside_others(each, at)
+
+
+def _record_beside_others(made: Made, at: datetime) -> None:
+    known = merging.known_session(made.session, made.packed)
+    if known is None:
+        _record_new([made], at)
+        return
+    _save([made], duplicate_of=known)
+    merging.combine(known)
+    _look_at_progress(known, at)
+
+
+def _record_new(made: Sequence[Made], at: datetime) -> None:
+    if not made:
+        return
+    _save(made)
+    SessionTrack.objects.bulk_create(each.track for each in made if each.track)
+    sessions = [each.session for each in made]
+    announce(sessions, at)
+    records.take_new(sessions=sessions, at=at)
+    progress.look_at_goals(sessions=sessions, at=at)
+
+
+def _save(made: Sequence[Made], *, duplicate_of: TrainingSession | None = None) -> None:
+    for each in made:
+        each.session.duplicate_of = duplicate_of
+    TrainingSession.objects.bulk_create(each.session for each in made)
+    columns.store((each.session.id, stream) for each in made for stream in each.packed)
+    for each in made:
+        parts.keep_sets(each.session, each.sets)
 
 
 def _summarise(session: TrainingSession, recorded: Streams, **said: Any) -> None:
@@ -318,7 +357,7 @@ def _summarise(session: TrainingSession, recorded: Streams, **said: Any) -> None
 def _look_at_progress(session: TrainingSession, at: datetime) -> None:
     """Records and goals, after a session's numbers have become known or have changed."""
     records.compare_with_bests(session=session, at=at)
-    progress.look_at_goals(session=session, at=at)
+    progress.look_at_goals(sessions=[session], at=at)
 
 
 def _method(number: Derived) -> dict[str, Any]:
@@ -326,27 +365,29 @@ def _method(number: Derived) -> dict[str, Any]:
     return {name: said for name, said in asdict(number).items() if name != "value"}
 
 
-def announce(session: TrainingSession, at: datetime) -> None:
-    """Say that it is completed; once in a session's life."""
+def announce(sessions: Iterable[TrainingSession], at: datetime) -> None:
+    """Say that they are completed; once in a session's life."""
+    publish(*(_completion(session, at) for session in sessions))
+
+
+def _completion(session: TrainingSession, at: datetime) -> events.WorkoutCompleted:
     assert session.ended_at is not None
     assert session.duration_s is not None
     assert session.moving_s is not None
-    publish(
-        events.WorkoutCompleted(
-            session_id=session.id,
-            user_id=session.user_id,
-            sport=session.sport,
-            started_at=session.started_at,
-            ended_at=session.ended_at,
-            duration_s=session.duration_s,
-            moving_s=session.moving_s,
-            distance_m=session.distance_m,
-            energy_kcal=session.energy_kcal,
-            visibility=session.visibility,
-            time_zone=session.time_zone,
-            source=session.source,
-            occurred_at=at,
-        )
+    return events.WorkoutCompleted(
+        session_id=session.id,
+        user_id=session.user_id,
+        sport=session.sport,
+        started_at=session.started_at,
+        ended_at=session.ended_at,
+        duration_s=session.duration_s,
+        moving_s=session.moving_s,
+        distance_m=session.distance_m,
+        energy_kcal=session.energy_kcal,
+        visibility=session.visibility,
+        time_zone=session.time_zone,
+        source=session.source,
+        occurred_at=at,
     )
 
 

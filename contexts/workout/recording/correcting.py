@@ -133,7 +133,7 @@ def split_session(*, session_id: UUID, by: UUID, at: datetime) -> list[TrainingS
         each.duplicate_of = None
         each.save()
         tracks.keep_track(session=each, packed=[packed for _, packed in columns.stored([each.pk])])
-        completing.announce(each, at)
+        completing.announce([each], at)
     merging.combine(main)
     following.count_sets(session=main, at=at)
     for sport in {main.sport, *(each.sport for each in apart)}:

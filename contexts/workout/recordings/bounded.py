@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -43,6 +43,8 @@ MAX_ANSWER = 512 << 20
 """Bytes; a million points with all of their streams take less than half of it."""
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), *[os.pardir] * 3))
+
+K = TypeVar("K")
 
 REFUSALS = {kind.code: kind for kind in Unreadable.__subclasses__()}
 
@@ -217,32 +219,23 @@ def _opened(envelope: bytes) -> Reading:
 
 
 def read_many_bounded(
-    files: Iterable[tuple[bytes, str]],
+    files: Iterable[tuple[K, bytes, str]],
     *,
     limits: Limits = Limits(),  # noqa: B008 (frozen)
-) -> Iterator[Reading | Unreadable]:
-    """Each file's reading or refusal, in order; none shares another's fate.
+) -> Iterator[tuple[K, Reading | Unreadable]]:
+    """Of each (whatever it is called by, bytes, name) the reading or refusal, in order; none shares another's fate.
 
-    The next file is being read while the caller is at work on this one. What getting the next one raises is raised
-    when this one is done with.
+    The next file is being read while the caller is at work on this one.
     """
-    coming, trouble = iter(files), None
     with ThreadPoolExecutor(1) as readers_hand:
-        asked: Future[Reading | Unreadable] | None = None
-        while True:
-            file = None
-            try:
-                file = next(coming, None)
-            except OSError as lost:
-                trouble = lost
-            following = file and readers_hand.submit(_outcome, *file, limits)
+        asked: tuple[K, Future[Reading | Unreadable]] | None = None
+        for key, data, filename in files:
+            following = key, readers_hand.submit(_outcome, data, filename, limits)
             if asked is not None:
-                yield asked.result()
-            if trouble is not None:
-                raise trouble
-            if following is None:
-                return
+                yield asked[0], asked[1].result()
             asked = following
+        if asked is not None:
+            yield asked[0], asked[1].result()
 
 
 def _outcome(data: bytes, filename: str, limits: Limits) -> Reading | Unreadable:

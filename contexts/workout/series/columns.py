@@ -133,8 +133,8 @@ def _cursor() -> Iterator[psycopg.Cursor[tuple[Any, ...]]]:
         yield cursor
 
 
-def store(session_id: UUID, streams: Sequence[Columns]) -> None:
-    """Save packed streams, in place of those of the same kinds."""
+def store(streams: Iterable[tuple[UUID, Columns]]) -> None:
+    """Save packed streams of sessions, in place of those of the same kinds."""
     require_unit_of_work("workout")
     with _cursor() as cursor:
         cursor.executemany(
@@ -144,7 +144,7 @@ def store(session_id: UUID, streams: Sequence[Columns]) -> None:
             " sequences = EXCLUDED.sequences, measured = EXCLUDED.measured",
             [
                 (session_id, each.kind, np.diff(each.offsets_us, prepend=0), each.sequences, each.measured)
-                for each in streams
+                for session_id, each in streams
             ],
         )
 

@@ -5,8 +5,11 @@ were. Each field and each stream of it is shown from whoever's word counts most 
 recorded itself is kept in `own`, so nothing is lost.
 """
 
-from collections.abc import Iterable
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import reduce
+from operator import or_
 from typing import Any, Final
 from uuid import UUID
 
@@ -38,6 +41,26 @@ SETS: Final = "sets"
 KEPT: Final = (*(name for names in MEASURED.values() for name in names), *TOLD, "methods")
 
 
+def surely_new(sessions: Sequence[TrainingSession]) -> list[TrainingSession]:
+    """Those of an athlete's sessions, none saved yet, about whose start nothing else began: duplicates of nothing.
+
+    The caller holds the athlete's gate.
+    """
+    near = timedelta(seconds=duplicates.MAX_START_GAP_S)
+    about = [(each.started_at - near, each.started_at + near) for each in sessions]
+    known = TrainingSession.objects.filter(
+        reduce(or_, (Q(started_at__range=span) for span in about)),
+        user_id=sessions[0].user_id,
+        state=TrainingSession.State.COMPLETED,
+    )
+    began = sorted([*known.values_list("started_at", flat=True), *(each.started_at for each in sessions)])
+    return [
+        each
+        for each, (first, last) in zip(sessions, about, strict=True)
+        if bisect_right(began, last) - bisect_left(began, first) == 1
+    ]
+
+
 def known_session(session: TrainingSession, packed: list[Columns]) -> TrainingSession | None:
     """The session that stands for the activity which this one, not saved yet, records too.
 
@@ -49,12 +72,8 @@ def known_session(session: TrainingSession, packed: list[Columns]) -> TrainingSe
         state=TrainingSession.State.COMPLETED,
         started_at__range=(session.started_at - near, session.started_at + near),
     ).exclude(recording_id=session.recording_id, recording_id__isnull=False)
-    near_by = list(candidates.order_by("started_at", "id").values_list("id", flat=True))
-    if not near_by:  # as nearly always: rows of so many columns are not even asked for
-        return None
     recorded = _compared(session, packed)
-    others = TrainingSession.objects.select_related("duplicate_of").in_bulk(near_by)
-    for other in map(others.__getitem__, near_by):
+    for other in candidates.order_by("started_at", "id").select_related("duplicate_of"):
         theirs = (each for _, each in columns.stored([other.id], kinds=_COMPARED))
         if duplicates.is_same(recorded, _compared(other, theirs)):
             return other.duplicate_of or other
