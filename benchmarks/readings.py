@@ -6,7 +6,7 @@ CONFLICT, without a framework, a signature or an event. Ours checks the signatur
 the event. The compact form is held against COPY in PostgreSQL's binary form into our own table, rows made beforehand,
 by as many connections. Each round has devices of its own, so that none is asked to slow down. Single readings come
 from many devices at once, each of which waits for its answer, as they do where nobody collects them; both servers get
-them over as many connections. A second line says how it is with few.
+them over as many connections. A second line says how it is with few. These are of the last hour, the others come late.
 """
 
 import base64
@@ -39,6 +39,9 @@ ROUNDS = 5
 A_ROUND = {"batches": 150, "single": 4_000, "few single": 1_500, "columns": 20}
 TARGETS = {"batches": 0.7, "single": 0.6, "few single": None, "columns": 0.35}
 STEP = timedelta(milliseconds=500)
+LONG_AGO, JUST_NOW = timedelta(days=20), timedelta(minutes=50)
+AGE = {"batches": LONG_AGO, "single": JUST_NOW, "few single": JUST_NOW, "columns": LONG_AGO}
+"""Of the first reading of a round."""
 PATH = "/api/v1/health/readings"
 COLUMNS = "application/vnd.stayer.columns+json"
 
@@ -113,14 +116,14 @@ def run(*, quick: bool) -> list[Figure]:
         }
 
         def speed_of_ours(name: str) -> float:
-            devices = [Batches() for _ in range(CONNECTIONS[name])]
+            devices = [Batches(AGE[name]) for _ in range(CONNECTIONS[name])]
             made = [(device, bodies[name](device)) for _, device in zip(range(rounds[name]), cycle(devices))]
             form = COLUMNS if name == "columns" else "application/json"
             requests = [device.signed(body, form) for device, body in made]
             return load(ours, requests, connections=CONNECTIONS[name]).per_second
 
         def speed_of_bare(name: str) -> float:
-            batches = Batches()
+            batches = Batches(AGE[name])
             requests = [
                 request("POST", PATH, body=bodies[name](batches), Content_Type="application/json")
                 for _ in range(rounds[name])
@@ -230,7 +233,7 @@ def dsn_of(alias: str) -> str:
 class Batches:
     """Bodies of a device of its own: a heart rate and a beat-to-beat interval each second, one after the other."""
 
-    def __init__(self) -> None:
+    def __init__(self, age: timedelta = LONG_AGO) -> None:
         from django.utils.timezone import now
 
         from contexts.health.worn.devices import add_device
@@ -238,7 +241,7 @@ class Batches:
 
         self.device, told = add_device(name="Bench", kind="bench", by=uuid7(), at=now())
         self.secret = base64.urlsafe_b64decode(told + "=" * (-len(told) % 4))
-        self.next_time = datetime.now(UTC) - timedelta(days=20)
+        self.next_time = datetime.now(UTC) - age
 
     def signed(self, body: bytes, form: str) -> bytes:
         """A request for our API."""

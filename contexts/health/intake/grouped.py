@@ -15,6 +15,7 @@ from contexts.health.columns import GREATEST, LEAST, microseconds_of
 from contexts.health.intake.admission import is_within_rate
 from contexts.health.intake.decoding import Item, number_of, ordinary_items
 from contexts.health.intake.ingesting import JSON, Receipt, fetch, mark_of
+from contexts.health.invalidation import Change
 from contexts.health.worn.devices import KnownDevice
 from kernel.bus import publish
 from kernel.databases import unit_of_work
@@ -118,9 +119,10 @@ def _store(*, batches: Sequence[_Batch], at: datetime) -> list[tuple[_Batch, int
     found = {mark: of for mark, *of in fetch(_STORE, _parameters(batches, at=at))}
     stored = [(batch, *found[mark]) for batch in batches if (mark := mark_of(batch.batch_id)) in found]
     new = [each for each in stored if each[1]]
-    for batch, _, first_at, last_at in new:
-        streams = [number_of[item.stream] for item in batch.items]
-        invalidation.note(device_number=batch.by.number, streams=streams, first_at=first_at, last_at=last_at)
+    invalidation.note_all(
+        Change(batch.by.number, [number_of[item.stream] for item in batch.items], first_at, last_at)
+        for batch, _, first_at, last_at in new
+    )
     publish(
         *(
             events.HealthMetricRecorded(
