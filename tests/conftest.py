@@ -6,6 +6,7 @@ import os
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -21,6 +22,7 @@ from django.db.backends.base.creation import BaseDatabaseCreation
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client, TransactionTestCase, override_settings
+from django.utils.timezone import now
 from xdist.scheduler import LoadFileScheduling
 
 from contexts.identity import mailing
@@ -31,6 +33,7 @@ from kernel.events import DomainEvent, Envelope
 from kernel.memory import settle_in
 from kernel.models import OutboxEvent
 from kernel.relay import Relay
+from tests.accounts import PASSWORD, open_account
 from tests.engines import OF_THE_SUITE
 from tests.tables import empty_tables
 
@@ -38,7 +41,6 @@ from tests.tables import empty_tables
 hypothesis.settings.register_profile("suite", derandomize="HYPOTHESIS_EXPLORE" not in os.environ, deadline=None)
 hypothesis.settings.load_profile("suite")
 
-PASSWORD = "Long-enough 4 everyone!"
 _numbers = itertools.count(1)
 
 
@@ -138,29 +140,20 @@ def confirm(email: str, password: str = PASSWORD) -> None:
 
 
 def make_person(email: str | None = None, **profile: Any) -> Person:
-    """Register through the front door, sign in, and set what `profile` says."""
+    """Somebody who has registered, confirmed and signed in (`open_account`), with what `profile` says set."""
     email = email or f"person{next(_numbers)}@example.org"
-    form = {
-        "email": email,
-        "password": PASSWORD,
-        "display_name": profile.pop("display_name", email.partition("@")[0].title()),
-        "birth_date": profile.pop("birth_date", "1990-05-17"),
-    }
-    answer = Api().post("/api/v1/identity/register", form)
-    assert answer.status_code == 201, answer.content
-    confirm(email)
-    tokens = sign_in(email)
-    api = Api(tokens["access"])
+    person, tokens = open_account(
+        email=email,
+        display_name=profile.pop("display_name", email.partition("@")[0].title()),
+        birth_date=date.fromisoformat(str(profile.pop("birth_date", "1990-05-17"))),
+        at=now(),
+    )
+    api = Api(tokens.access)
     if profile:
         changed = api.patch("/api/v1/identity/me", profile)
         assert changed.status_code == 200, changed.content
     return Person(
-        user_id=UUID(answer.json()["user_id"]),
-        email=email,
-        password=PASSWORD,
-        token=tokens["access"],
-        refresh=tokens["refresh"],
-        api=api,
+        user_id=person.pk, email=email, password=PASSWORD, token=tokens.access, refresh=tokens.refresh, api=api
     )
 
 
