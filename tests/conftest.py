@@ -1,5 +1,6 @@
 """The fixtures every test may use: people, clients, sockets, the relay, what was announced."""
 
+import gc
 import itertools
 import json
 import os
@@ -22,6 +23,7 @@ from django.db.backends.base.creation import BaseDatabaseCreation
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client, TransactionTestCase, override_settings
+from django.test.client import ClientHandler
 from django.utils.timezone import now
 from xdist.scheduler import LoadFileScheduling
 
@@ -72,8 +74,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByWorld:
 class Api:
     """An HTTP client that speaks JSON and signs in with a bearer token."""
 
+    handler = ClientHandler(enforce_csrf_checks=False)
+    """One for all clients: each would put the middlewares together anew, and look for the static files again."""
+
     def __init__(self, token: str | None = None) -> None:
         self._client = Client()
+        self._client.handler = self.handler
         self.token = token
 
     def request(self, method: str, path: str, json: Any = None, **options: Any) -> Any:
@@ -349,5 +355,6 @@ TransactionTestCase._fixture_teardown = _empty_databases
 
 
 def pytest_collection_finish() -> None:
-    """A worker lives long."""
+    """A worker lives long. Until now nothing it made was garbage, so nobody looked for any (`tests.engines`)."""
+    gc.enable()
     settle_in()

@@ -5,6 +5,7 @@ workers (`pytest -n 2`) share the engines and have databases of their own.
 """
 
 import atexit
+import gc
 import os
 import sys
 import tempfile
@@ -45,6 +46,7 @@ def _keep_bytecode() -> None:
     sys.dont_write_bytecode = False
 
 
+gc.disable()  # while thousands of tests are collected; `tests.conftest` turns it on again
 _keep_bytecode()
 set_environment()
 if "PYTEST_XDIST_WORKER" in os.environ:

@@ -21,7 +21,7 @@ from contexts.identity import blocking, rules, sessions, tokens
 from contexts.identity.models import OAuthApp, Session, User
 from contexts.identity.sessions import Origin
 from kernel.access import Policy, anyone, recent_mfa
-from kernel.databases import redis_client, unit_of_work
+from kernel.databases import unit_of_work
 from kernel.http import Endpoint
 from tests.architecture.test_doors import EXEMPT, consumers, methods_of, views_below
 from tests.conftest import Api, Person, TestSocket, make_person
@@ -104,9 +104,6 @@ def world(transactional_db: None) -> World:
 
 def tried(operation: Operation, world: World, authorization: str | None, **more: Any) -> Any:
     """One try with these credentials, at Anna's things."""
-    redis = redis_client()
-    if limits := redis.keys("limit:*"):
-        redis.delete(*limits)
     right = right_call(world, operation.id) if operation.id in more.pop("with_bodies", ()) else {}
     body = right.get("body", {}) if operation.method not in ("GET", "DELETE") else None
     headers = {"Authorization": authorization} if authorization else {}
@@ -321,9 +318,6 @@ def _bodies_with_annas_ids(world: World, things: dict[str, str], operation: Oper
 
 
 def _sent(operation: Operation, authorization: str, body: dict[str, Any]) -> Any:
-    redis = redis_client()
-    if limits := redis.keys("limit:*"):
-        redis.delete(*limits)
     headers = {"Authorization": authorization}
     if operation.method in ("GET", "DELETE"):
         return Api().request(operation.method.lower(), operation.path, headers=headers, data=body)
