@@ -82,6 +82,9 @@ class Api:
         self._client.handler = self.handler
         self.token = token
 
+    def __deepcopy__(self, _: Any) -> "Api":
+        return Api(self.token)
+
     def request(self, method: str, path: str, json: Any = None, **options: Any) -> Any:
         """Send one request; `headers` are added to the bearer token, `data` is a form or raw body."""
         headers = dict(options.pop("headers", {}))
