@@ -4,7 +4,6 @@ Hardly a test is about registering: `tests/identity/test_registering.py` shows t
 """
 
 from datetime import date, datetime
-from functools import cache
 
 from allauth.account.models import EmailAddress
 from django.contrib.auth.hashers import make_password
@@ -19,17 +18,12 @@ from kernel.databases import unit_of_work
 PASSWORD = "Long-enough 4 everyone!"
 
 
-@cache
-def _hashed() -> str:
-    return make_password(PASSWORD)
-
-
 @unit_of_work("identity", isolation="read committed")
 def open_account(*, email: str, display_name: str, birth_date: date, at: datetime) -> tuple[User, Tokens]:
     """Somebody whose password is `PASSWORD`, who has confirmed their address and signed in."""
     person = User(
         email=email.lower(),
-        password=_hashed(),
+        password=make_password(PASSWORD),
         display_name=display_name,
         birth_date=birth_date,
         registered_at=at,

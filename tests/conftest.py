@@ -14,15 +14,13 @@ from uuid import UUID
 import hypothesis
 import pytest
 from channels.testing import WebsocketCommunicator
-from django.apps import apps
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
-from django.db import router
 from django.db.backends.base.creation import BaseDatabaseCreation
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
-from django.test import Client, TransactionTestCase, override_settings
+from django.test import Client, TransactionTestCase
 from django.test.client import ClientHandler
 from django.utils.timezone import now
 from xdist.scheduler import LoadFileScheduling
@@ -37,6 +35,7 @@ from kernel.models import OutboxEvent
 from kernel.relay import Relay
 from tests.accounts import PASSWORD, open_account
 from tests.engines import OF_THE_SUITE
+from tests.migrating import only_what_lives_in
 from tests.tables import empty_tables
 
 # The same examples in every run: a suite that fails must fail again. HYPOTHESIS_EXPLORE=on looks for new ones.
@@ -341,10 +340,8 @@ def _create_database(self: BaseDatabaseCreation, *args: Any, **options: Any) -> 
 
 
 def _migrate_database(self: BaseDatabaseCreation, *args: Any, **options: Any) -> str:
-    """Django goes through all migrations for each database; those of apps that live elsewhere need only be noted."""
-    alias = self.connection.alias
-    elsewhere = {app.label: None for app in apps.get_app_configs() if not router.allow_migrate(alias, app.label)}
-    with override_settings(MIGRATION_MODULES=elsewhere):
+    """The migrations of apps that live elsewhere need only be noted."""
+    with only_what_lives_in(self.connection.alias) as elsewhere:
         name = _djangos_create(self, *args, **options)
     noted, known = MigrationRecorder(self.connection), MigrationLoader(self.connection)
     missing = known.disk_migrations.keys() - known.applied_migrations.keys()
