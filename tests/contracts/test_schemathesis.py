@@ -34,8 +34,8 @@ pytestmark = [
 CASES = int(os.environ.get("SCHEMATHESIS_CASES", "8"))
 """Random cases an operation, beside those that schemathesis derives from each field's limits."""
 
-DERIVED = int(os.environ.get("SCHEMATHESIS_DERIVED", "60"))
-"""At most twice so many of the cases derived from limits, evenly chosen: some bodies would make thousands."""
+DERIVED = int(os.environ.get("SCHEMATHESIS_DERIVED", "30"))
+"""At most so many of the cases derived from limits, evenly chosen: some bodies would make thousands."""
 
 load_all_checks()
 WANTED = [
