@@ -1,7 +1,7 @@
 """Pytest plugin (`-p tests.engines`): real engines for the suite, before Django reads its settings.
 
 With `DATABASE_URL` and `REDIS_URL` set the suite runs on those instead; that Redis database is emptied. Parallel
-workers (`pytest -n 2`) share the engines and have databases of their own.
+workers (`pytest -n 3`) share the engines and have databases of their own.
 """
 
 import atexit
