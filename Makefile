@@ -15,8 +15,8 @@ install: ## the virtual environment, with the developers' tools; every other com
 run:    ## the whole platform with engines of its own; Ctrl-C stops it
 	$(IN_VENV) -m config.run
 
-test:   ## every test, on engines it starts itself; ARGS="tests/social -x" for some
-	$(IN_VENV) --dev -m pytest -n 2 --no-loadscope-reorder $(ARGS)
+test:   ## every test, on engines it starts itself; ARGS="tests/social -x" for some, ARGS="-n 4" on four cores
+	$(IN_VENV) --dev -m pytest -n 3 --no-loadscope-reorder $(ARGS)
 
 lint:   ## style, types, architecture, migrations, snapshots
 	$(IN_VENV) --dev -m config.lint

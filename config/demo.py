@@ -189,8 +189,7 @@ def main(url: str, folder: Path) -> None:
         _start_workout(wearer)
         for person in STAFF:
             _enrol(clients[person.name], codes)
-            _appoint(clients[person.name])
-        _appoint(clients[ORGANISER.name])
+        _appoint([clients[person.name] for person in (*STAFF, ORGANISER)])
         demo_booking.fill_the_calendar(clients, say)
         demo_training.train_for_two_years(wearer, say)
     _leave_logins(folder, password)
@@ -330,11 +329,14 @@ def _enrol(client: Client, codes: Codes) -> None:
     client.send("POST", "identity/mfa/totp/confirm", {"code": codes.next(client.person.name)})
 
 
-def _appoint(client: Client) -> None:
-    """A staff role, the way an operator would give it: no API does that."""
-    if client.person.role not in client.get("identity/me")["roles"]:
-        grant = ["manage.py", "grant_role", client.person.email, client.person.role]
-        subprocess.run([sys.executable, *grant], check=True, stdout=subprocess.DEVNULL)
+def _appoint(clients: list[Client]) -> None:
+    """Their roles, the way an operator would give them: no API does that."""
+    waiting = [client for client in clients if client.person.role not in client.get("identity/me")["roles"]]
+    if not waiting:
+        return
+    grants = [word for client in waiting for word in (client.person.email, client.person.role)]
+    subprocess.run([sys.executable, "manage.py", "grant_role", *grants], check=True, stdout=subprocess.DEVNULL)
+    for client in waiting:
         if client.person is ORGANISER:
             client.sign_in()
 

@@ -1,26 +1,28 @@
 """The fixtures every test may use: people, clients, sockets, the relay, what was announced."""
 
+import gc
 import itertools
 import json
 import os
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 from uuid import UUID
 
 import hypothesis
 import pytest
 from channels.testing import WebsocketCommunicator
-from django.apps import apps
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
-from django.db import router
 from django.db.backends.base.creation import BaseDatabaseCreation
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
-from django.test import Client, TransactionTestCase, override_settings
+from django.test import Client, TransactionTestCase
+from django.test.client import ClientHandler
+from django.utils.timezone import now
 from xdist.scheduler import LoadFileScheduling
 
 from contexts.identity import mailing
@@ -31,14 +33,15 @@ from kernel.events import DomainEvent, Envelope
 from kernel.memory import settle_in
 from kernel.models import OutboxEvent
 from kernel.relay import Relay
+from tests.accounts import PASSWORD, open_account
 from tests.engines import OF_THE_SUITE
+from tests.migrating import only_what_lives_in
 from tests.tables import empty_tables
 
 # The same examples in every run: a suite that fails must fail again. HYPOTHESIS_EXPLORE=on looks for new ones.
 hypothesis.settings.register_profile("suite", derandomize="HYPOTHESIS_EXPLORE" not in os.environ, deadline=None)
 hypothesis.settings.load_profile("suite")
 
-PASSWORD = "Long-enough 4 everyone!"
 _numbers = itertools.count(1)
 
 
@@ -70,9 +73,16 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByWorld:
 class Api:
     """An HTTP client that speaks JSON and signs in with a bearer token."""
 
+    handler = ClientHandler(enforce_csrf_checks=False)
+    """One for all clients: each would put the middlewares together anew, and look for the static files again."""
+
     def __init__(self, token: str | None = None) -> None:
         self._client = Client()
+        self._client.handler = self.handler
         self.token = token
+
+    def __deepcopy__(self, _: Any) -> "Api":
+        return Api(self.token)
 
     def request(self, method: str, path: str, json: Any = None, **options: Any) -> Any:
         """Send one request; `headers` are added to the bearer token, `data` is a form or raw body."""
@@ -138,29 +148,20 @@ def confirm(email: str, password: str = PASSWORD) -> None:
 
 
 def make_person(email: str | None = None, **profile: Any) -> Person:
-    """Register through the front door, sign in, and set what `profile` says."""
+    """Somebody who has registered, confirmed and signed in (`open_account`), with what `profile` says set."""
     email = email or f"person{next(_numbers)}@example.org"
-    form = {
-        "email": email,
-        "password": PASSWORD,
-        "display_name": profile.pop("display_name", email.partition("@")[0].title()),
-        "birth_date": profile.pop("birth_date", "1990-05-17"),
-    }
-    answer = Api().post("/api/v1/identity/register", form)
-    assert answer.status_code == 201, answer.content
-    confirm(email)
-    tokens = sign_in(email)
-    api = Api(tokens["access"])
+    person, tokens = open_account(
+        email=email,
+        display_name=profile.pop("display_name", email.partition("@")[0].title()),
+        birth_date=date.fromisoformat(str(profile.pop("birth_date", "1990-05-17"))),
+        at=now(),
+    )
+    api = Api(tokens.access)
     if profile:
         changed = api.patch("/api/v1/identity/me", profile)
         assert changed.status_code == 200, changed.content
     return Person(
-        user_id=UUID(answer.json()["user_id"]),
-        email=email,
-        password=PASSWORD,
-        token=tokens["access"],
-        refresh=tokens["refresh"],
-        api=api,
+        user_id=person.pk, email=email, password=PASSWORD, token=tokens.access, refresh=tokens.refresh, api=api
     )
 
 
@@ -339,10 +340,8 @@ def _create_database(self: BaseDatabaseCreation, *args: Any, **options: Any) -> 
 
 
 def _migrate_database(self: BaseDatabaseCreation, *args: Any, **options: Any) -> str:
-    """Django goes through all migrations for each database; those of apps that live elsewhere need only be noted."""
-    alias = self.connection.alias
-    elsewhere = {app.label: None for app in apps.get_app_configs() if not router.allow_migrate(alias, app.label)}
-    with override_settings(MIGRATION_MODULES=elsewhere):
+    """The migrations of apps that live elsewhere need only be noted."""
+    with only_what_lives_in(self.connection.alias) as elsewhere:
         name = _djangos_create(self, *args, **options)
     noted, known = MigrationRecorder(self.connection), MigrationLoader(self.connection)
     missing = known.disk_migrations.keys() - known.applied_migrations.keys()
@@ -356,5 +355,6 @@ TransactionTestCase._fixture_teardown = _empty_databases
 
 
 def pytest_collection_finish() -> None:
-    """A worker lives long."""
+    """A worker lives long. Until now nothing it made was garbage, so nobody looked for any (`tests.engines`)."""
+    gc.enable()
     settle_in()

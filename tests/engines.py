@@ -1,11 +1,13 @@
 """Pytest plugin (`-p tests.engines`): real engines for the suite, before Django reads its settings.
 
 With `DATABASE_URL` and `REDIS_URL` set the suite runs on those instead; that Redis database is emptied. Parallel
-workers (`pytest -n 2`) share the engines and have databases of their own.
+workers (`pytest -n 3`) share the engines and have databases of their own.
 """
 
 import atexit
+import gc
 import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -38,6 +40,14 @@ def _take_a_part(worker: str) -> None:
     os.environ["REDIS_URL"] = f"{url}/{(int(number) + 1 + int(worker.removeprefix('gw'))) % REDIS_DATABASES}"
 
 
+def _keep_bytecode() -> None:
+    """A run starts a hundred processes: what one has compiled the others read, whatever the shell says."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
+
+
+gc.disable()  # while thousands of tests are collected; `tests.conftest` turns it on again
+_keep_bytecode()
 set_environment()
 if "PYTEST_XDIST_WORKER" in os.environ:
     _take_a_part(os.environ["PYTEST_XDIST_WORKER"])

@@ -25,6 +25,11 @@ COUNTERS = """
 """
 RESTART = "SELECT setval(counter.seqrelid::regclass, counter.seqstart, false)" + COUNTERS
 STANDS = "SELECT counter.seqrelid::regclass::text, pg_sequence_last_value(counter.seqrelid)" + COUNTERS
+STORED = """
+    SELECT string_agg(quote_ident(attname), ', ') FROM pg_attribute
+    WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
+"""
+"""A table's columns but for those that PostgreSQL computes."""
 
 _tables: dict[str, list[str]] = {}
 
@@ -78,7 +83,10 @@ class Kept:
             for table in used:
                 cursor.execute(f"SELECT quote_literal(array_agg(kept.*)::text) FROM {table} AS kept")
                 (rows,) = cursor.fetchone()
-                yield f"INSERT INTO {table} OVERRIDING SYSTEM VALUE SELECT * FROM unnest({rows}::{table}[])"
+                cursor.execute(STORED, [table])
+                (stored,) = cursor.fetchone()
+                values = f"SELECT {stored} FROM unnest({rows}::{table}[])"
+                yield f"INSERT INTO {table} ({stored}) OVERRIDING SYSTEM VALUE {values}"
             if used:
                 cursor.execute(STANDS.format(_listed(used)))
                 yield from (f"SELECT setval('{name}', {value})" for name, value in cursor.fetchall())

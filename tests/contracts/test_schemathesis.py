@@ -1,5 +1,6 @@
 """Schemathesis over the whole OpenAPI, in process: no 5xx, no undocumented status, answers as described."""
 
+import json
 import math
 import os
 from collections import Counter
@@ -19,8 +20,8 @@ from schemathesis.generation.hypothesis.builder import (
 from schemathesis.pytest._test_builder import build_operation_test
 from schemathesis.python._constants.orchestrator import make_constants_value_source
 
-from kernel.databases import redis_client
 from tests.conftest import sign_in
+from tests.contracts.test_openapi import SNAPSHOT
 from tests.contracts.world import World, meet, right_call, signing
 from tests.kernel.tokens import service_authorization
 
@@ -33,8 +34,8 @@ pytestmark = [
 CASES = int(os.environ.get("SCHEMATHESIS_CASES", "8"))
 """Random cases an operation, beside those that schemathesis derives from each field's limits."""
 
-DERIVED = int(os.environ.get("SCHEMATHESIS_DERIVED", "60"))
-"""At most twice so many of the cases derived from limits, evenly chosen: some bodies would make thousands."""
+DERIVED = int(os.environ.get("SCHEMATHESIS_DERIVED", "30"))
+"""At most so many of the cases derived from limits, evenly chosen: some bodies would make thousands."""
 
 load_all_checks()
 WANTED = [
@@ -45,7 +46,8 @@ WANTED = [
     "response_schema_conformance",
 ]
 CHECKED = CHECKS.get_by_names(WANTED)
-API = schemathesis.openapi.from_wsgi("/api/v1/schema/?format=json", signing)
+API = schemathesis.openapi.from_dict(json.loads(SNAPSHOT.read_text()))
+API.app = signing
 OPERATIONS = {result.ok().definition.raw["operationId"]: result.ok() for result in API.get_all_operations()}
 
 
@@ -77,7 +79,6 @@ def tried(operation_id: str) -> Any:
             max_examples=CASES, derandomize=True, database=None, deadline=None, suppress_health_check=HealthCheck
         )
         def one_case(case: Any) -> None:
-            forget_limits()
             case.path_parameters = meet(world, case.path_parameters or {}, operation_id)
             if operation_id == "logout":
                 world.anna.api.token = sign_in(world.elif_.email)["access"]
@@ -107,13 +108,6 @@ def tried(operation_id: str) -> Any:
 # By name and not by one parametrized function: its items would share a node id, and xdist would run only one of them.
 for _operation_id in OPERATIONS:
     globals()[f"test_p3_no_request_breaks_{_operation_id}"] = tried(_operation_id)
-
-
-def forget_limits() -> None:
-    """Each case is judged by itself, not by how many came before it."""
-    redis = redis_client()
-    if limits := redis.keys("limit:*"):
-        redis.delete(*limits)
 
 
 NOT_DESCRIBED = {

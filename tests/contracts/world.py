@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django.conf import settings
@@ -67,21 +67,24 @@ class World:
     """Anna with a recent second factor, Boris her friend, Chloe who asked her, Dmitri whom she asked."""
 
     current: "World"
-    _kept: "tuple[World, Kept] | None" = None
+    _kept: "ClassVar[dict[Callable[[World], Any] | None, tuple[World, Kept]]]" = {}
 
     @classmethod
-    def anew(cls) -> "World":
-        """A world as it is when it has just been made, in databases that are empty.
+    def anew(cls, furnish: "Callable[[World], Any] | None" = None) -> "World":
+        """A world as it is when it has just been made, and furnished, in databases that are empty.
 
         It takes fifty requests to make one, so one is kept, and put back for those who come soon after.
         """
         for alias in settings.DATABASES:
             empty_tables(alias)  # a straggler of the test before may have committed after it was cleared away
-        if cls._kept is None or cls._kept[0].made_at < time.monotonic() - KEPT_S:
-            made = cls()
-            cls._kept = copy.deepcopy(made), Kept()
+        kept = cls._kept.get(furnish)
+        if kept is None or kept[0].made_at < time.monotonic() - KEPT_S:
+            made = cls.current = cls()
+            if furnish:
+                furnish(made)
+            cls._kept[furnish] = copy.deepcopy(made), Kept()
         else:
-            world, stored = cls._kept
+            world, stored = kept
             stored.put_back()
             made = copy.deepcopy(world)
         cls.current = made

@@ -1,8 +1,11 @@
 """Roles, and the administration as moderators see it."""
 
+import io
+
 import jwt
 import pytest
 from django.contrib.auth.models import Permission
+from django.core.management import CommandError, call_command
 from django.test import Client
 
 from contexts.identity import roles
@@ -27,6 +30,16 @@ def test_id4_a_role_is_in_the_next_token(anonymous, register):
     token = anonymous.post(f"{IDENTITY}/login", json=credentials).json()["access"]
     assert jwt.decode(token, options={"verify_signature": False})["roles"] == ["member", "coach"]
     assert not User.objects.get(pk=person.user_id).is_staff
+
+
+def test_id4_the_command_gives_each_the_role_that_follows(register):
+    mo, ola = register(), register()
+    call_command("grant_role", mo.email, "moderator", ola.email, "organiser", stdout=io.StringIO())
+    found = dict(User.objects.values_list("pk", "roles"))
+    assert found == {mo.user_id: ["moderator"], ola.user_id: ["organiser"]}
+    for words in ([mo.email], [mo.email, "emperor"], ["nobody@example.org", "coach"]):
+        with pytest.raises(CommandError):
+            call_command("grant_role", *words)
 
 
 def test_id4_there_are_no_other_roles(register):

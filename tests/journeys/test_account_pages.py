@@ -17,7 +17,7 @@ from authlib.integrations.requests_client import OAuth2Session
 from playwright.sync_api import Browser, BrowserContext, Page, TimeoutError, expect
 
 from tests.identity.conftest import code_at
-from tests.journeys.test_live_page import CHROMIUM, PATIENCE_MS, SCREENSHOTS, browser
+from tests.journeys.test_live_page import CHROMIUM, PATIENCE_MS, browser, keep_picture
 from tests.journeys.world import PATIENCE_S, Platform
 
 __all__ = ["browser"]
@@ -88,10 +88,9 @@ def returned() -> Iterator[Callable[[], tuple[str, dict[str, str]]]]:
 
 def picture(page: Page, name: str) -> None:
     """The page as it is, on a telephone and on a desk."""
-    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     for width, height in SIZES:
         page.set_viewport_size({"width": width, "height": height})
-        page.screenshot(path=str(SCREENSHOTS / f"account-{name}-{width}.png"), full_page=True)
+        keep_picture(page, f"account-{name}-{width}", full_page=True)
 
 
 def link_in_mail(platform: Platform, to: str, kind: str) -> str:

@@ -15,6 +15,8 @@ from typing import Any
 import httpx
 
 PATIENCE_S = 20.0
+NO_AUTHORITIES = False
+"""Nothing here is encrypted; to read the authorities we believe would take longer than a payment."""
 Hears = Callable[[bytes, dict[str, str]], int]
 
 
@@ -81,14 +83,16 @@ class SandboxProcess:
     def books(self) -> dict[str, Any]:
         """The provider's own books, by the reference of the shop."""
         answer = httpx.get(
-            f"{self.url}/v1/books", headers={"Authorization": f"Bearer {os.environ['PAYMENT_API_KEY']}"}
+            f"{self.url}/v1/books",
+            headers={"Authorization": f"Bearer {os.environ['PAYMENT_API_KEY']}"},
+            verify=NO_AUTHORITIES,
         )
         return {payment["reference"]: payment for payment in answer.json()["payments"]}
 
 
 def pay(page_url: str, card: str) -> httpx.Response:
     """What a payer does on the hosted page."""
-    return httpx.post(page_url, data={"card": card}, timeout=PATIENCE_S)
+    return httpx.post(page_url, data={"card": card}, timeout=PATIENCE_S, verify=NO_AUTHORITIES)
 
 
 @contextmanager

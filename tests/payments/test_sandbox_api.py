@@ -18,7 +18,7 @@ from kernel.payments import signatures
 from payment_sandbox import page
 from payment_sandbox.books import Books
 from payment_sandbox.webhooks import Teller
-from tests.payments.sandbox import PATIENCE_S, Listener, SandboxProcess, pay
+from tests.payments.sandbox import NO_AUTHORITIES, PATIENCE_S, Listener, SandboxProcess, pay
 
 GOOD, DECLINED = "4242424242424242", "4000000000000002"
 
@@ -26,7 +26,9 @@ GOOD, DECLINED = "4242424242424242", "4000000000000002"
 def ask(sandbox: SandboxProcess, path: str, wanted: Any = None, *, key: str = "k") -> httpx.Response:
     """One POST of a shop."""
     headers = {"Authorization": f"Bearer {settings.PAYMENT_API_KEY}", "Idempotency-Key": key}
-    return httpx.post(f"{sandbox.url}{path}", headers=headers, content=json.dumps(wanted or {}))
+    return httpx.post(
+        f"{sandbox.url}{path}", headers=headers, content=json.dumps(wanted or {}), verify=NO_AUTHORITIES
+    )
 
 
 def wanted(**changes: Any) -> dict[str, Any]:
