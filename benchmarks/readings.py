@@ -6,7 +6,7 @@ CONFLICT, without a framework, a signature or an event. Ours checks the signatur
 the event. The compact form is held against COPY in PostgreSQL's binary form into our own table, rows made beforehand,
 by as many connections. Each round has devices of its own, so that none is asked to slow down. Single readings come
 from many devices at once, each of which waits for its answer, as they do where nobody collects them; both servers get
-them over as many connections. A second line says how it is with few. These are of the last hour, the others come late.
+them over as many connections. A second line says how it is with few. These are new, the others late.
 """
 
 import base64

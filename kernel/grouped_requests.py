@@ -28,7 +28,7 @@ MAX_BODY_BYTES: Final = 8_192
 """Of a request that joins others. Larger ones are worth a transaction of their own."""
 SERVED_AT_ONCE: Final = 128
 """Requests of a group."""
-GROUPS_AT_ONCE: Final = 4
+GROUPS_AT_ONCE: Final = 2
 """While one group waits for the disk another is read. Each has a database connection of its own, and keeps it."""
 WAITING_AT_MOST: Final = 1_024
 """Who comes while so many wait goes Django's way, where back-pressure is."""
