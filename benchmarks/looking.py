@@ -195,5 +195,5 @@ def _cold(*, at: datetime) -> Figure:
         ours=sum(file.bytes for file in files) / max(sum(file.rows for file in files), 1),
         unit="bytes",
         at_most=3,
-        note=f"{moved} files; {sum(file.rows for file in files) / took:,.0f} readings/s moved",
+        note=f"{len(files)} files; {moved / took:,.0f} readings/s moved",
     )
