@@ -287,6 +287,23 @@ def test_a_batch_of_somebody_else_does_not_exist(register, sent):
         assert other.api.get(f"{BATCHES}/{answer.json()['batch_id']}{path}").status_code == 404
 
 
+def test_wo9_ones_own_archives_are_listed_the_newest_first(register, unpack, sent):
+    person = register()
+    recorded = {"a.gpx": day(0), "again/a.gpx": day(0), "b.gpx": day(1)}
+    read, refused = post(person, zipped(recorded)), post(person, b"no zip")
+    unpack()
+    waiting = post(person, zipped({"c.gpx": day(2)}))
+    post(register(), zipped({"d.gpx": day(3)}))
+    first = person.api.get(f"{BATCHES}?limit=2").json()
+    items = first["items"] + person.api.get(f"{BATCHES}?limit=2&cursor={first['next']}").json()["items"]
+    assert [item["batch_id"] for item in items] == [each.json()["batch_id"] for each in (waiting, refused, read)]
+    assert [(item["state"], item["session_count"]) for item in items] == [("queued", 0), ("refused", 0), ("done", 2)]
+    assert [item["refusal"] and item["refusal"]["code"] for item in items] == [None, "not_an_archive", None]
+    assert {item["file_name"] for item in items} == {"export.zip"}
+    only = person.api.get(f"{BATCHES}?state=done").json()["items"]
+    assert [item["batch_id"] for item in only] == [read.json()["batch_id"]]
+
+
 @pytest.mark.asyncio
 async def test_wo9_progress_is_seen_over_the_socket(register, sent, unpack, socket):
     person, other = [await sync_to_async(register)() for _ in range(2)]

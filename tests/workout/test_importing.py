@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.core.files.storage import default_storage
+from django.db import connections
+from django.test.utils import CaptureQueriesContext
 from django.utils.timezone import now
 
 from contexts.workout import events, tasks
@@ -188,6 +190,45 @@ class TestRefusals:
     def test_an_import_of_somebody_else_does_not_exist(self, register):
         answer = hand_in(register(), gpx(BEGIN))
         assert register().api.get(f"{IMPORTS}/{import_of(answer)}").status_code == 404
+
+
+class TestOnesOwnImports:
+    def test_wo9_ones_own_imports_are_listed_the_newest_first(self, register, work):
+        person, other = register(), register()
+        done, refused, waiting = (
+            hand_in(person, data, name)
+            for data, name in ((gpx(BEGIN), "run.gpx"), (b"<gpx>", "broken.gpx"), (gpx(BEGIN, points=3), "late.gpx"))
+        )
+        hand_in(other, gpx(BEGIN))
+        Import.objects.filter(id=import_of(waiting)).update(attempts=1, state="working", claimed_at=now())
+        work()
+        first = person.api.get(f"{IMPORTS}?limit=2").json()
+        second = person.api.get(f"{IMPORTS}?limit=2&cursor={first['next']}").json()
+        items = first["items"] + second["items"]
+        assert second["next"] is None
+        assert [item["import_id"] for item in items] == [str(import_of(each)) for each in (waiting, refused, done)]
+        assert [(item["file_name"], item["state"], item["session_count"]) for item in items] == [
+            ("late.gpx", "working", 0),
+            ("broken.gpx", "refused", 0),
+            ("run.gpx", "done", 1),
+        ]
+        assert [item["refusal"] and item["refusal"]["code"] for item in items] == [None, "corrupt_xml", None]
+        only = person.api.get(f"{IMPORTS}?state=refused").json()["items"]
+        assert [item["import_id"] for item in only] == [str(import_of(refused))]
+        assert person.api.get(f"{IMPORTS}?state=lost").status_code == 400
+
+    @pytest.mark.parametrize(("query", "index"), [("", "import_own"), ("?state=refused", "import_own_not_done")])
+    def test_a_page_of_imports_is_read_from_an_index_in_its_order(self, register, query, index):
+        person = register()
+        with CaptureQueriesContext(connections["workout"]) as asked:
+            assert person.api.get(IMPORTS + query).status_code == 200
+        (statement,) = (one["sql"] for one in asked.captured_queries if "workout_import" in one["sql"])
+        with connections["workout"].cursor() as cursor:
+            cursor.execute("SET enable_seqscan = off; SET enable_sort = off")
+            cursor.execute(f"EXPLAIN {statement}")
+            plan = "\n".join(line for (line,) in cursor.fetchall())
+            cursor.execute("RESET enable_seqscan; RESET enable_sort")
+        assert f"Index Scan Backward using {index} on" in plan
 
 
 class TestTheWorker:

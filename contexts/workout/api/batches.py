@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from contexts.workout import tasks
-from contexts.workout.api.imports import ImportRefusal, RecordingParser
+from contexts.workout.api.imports import ImportRefusal, RecordingParser, listed
 from contexts.workout.imports import archives, batches, import_progress
 from contexts.workout.models import BatchMember, ImportBatch
 from kernel.access import RateLimit, member
@@ -41,6 +41,20 @@ class BatchProgress(serializers.Serializer):
     state = serializers.ChoiceField(choices=ImportBatch.State.choices)
     members = serializers.IntegerField()
     counts = BatchCounts(help_text="How many members stand where.")
+    refusal = ImportRefusal(allow_null=True)
+
+
+class BatchesQuery(serializers.Serializer):
+    state = serializers.ChoiceField(choices=ImportBatch.State.choices, required=False)
+
+
+class BatchItem(serializers.Serializer):
+    batch_id = serializers.UUIDField()
+    file_name = serializers.CharField()
+    state = serializers.ChoiceField(choices=ImportBatch.State.choices)
+    posted_at = serializers.DateTimeField()
+    finished_at = serializers.DateTimeField(allow_null=True)
+    session_count = serializers.IntegerField(help_text="How many sessions there are of its files.")
     refusal = ImportRefusal(allow_null=True)
 
 
@@ -75,8 +89,20 @@ class Batches(Endpoint):
     """Archives of recordings."""
 
     access = member
-    limit = RateLimit("20/h", by="user")
+    limit = {"POST": RateLimit("20/h", by="user")}
     parser_classes = [ArchiveParser]
+
+    @extend_schema(
+        operation_id="list_import_batches",
+        parameters=[BatchesQuery, *PAGE_PARAMETERS],
+        responses=page_of(BatchItem),
+    )
+    def get(self, request: Request) -> Response:
+        """Your archives, of all states or one, the newest first."""
+        wanted = BatchesQuery(data=request.query_params)
+        wanted.is_valid(raise_exception=True)
+        own = batches.batches_of(by=request.user.user_id, **wanted.validated_data)
+        return Response(page(request, own, order=["-id"], to_item=lambda one: {"batch_id": one.id, **listed(one)}))
 
     @extend_schema(
         operation_id="post_import_batch",

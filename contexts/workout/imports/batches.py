@@ -16,10 +16,10 @@ from uuid import UUID
 
 from django.core.files.base import ContentFile, File
 from django.core.files.storage import default_storage
-from django.db.models import Q
+from django.db.models import OuterRef, Q, QuerySet
 
 from contexts.workout.imports import archives, import_progress, importing, metadata, strava_lists
-from contexts.workout.models import BatchMember, Import, ImportBatch
+from contexts.workout.models import BatchMember, Import, ImportBatch, TrainingSession
 from kernel.databases import unit_of_work
 from kernel.errors import InvalidInput, NotFound, Refused
 from kernel.models import uuid7
@@ -85,6 +85,14 @@ def own_batch(*, batch_id: UUID, by: UUID) -> ImportBatch:
     if found is None:
         raise NotFound
     return found
+
+
+def batches_of(*, by: UUID, state: str = "") -> QuerySet[ImportBatch]:
+    """The athlete's batches, in one state or all, each with how many sessions there are of it: `session_count`."""
+    own = ImportBatch.objects.filter(user_id=by, **({"state": state} if state else {}))
+    recordings = BatchMember.objects.filter(batch=OuterRef(OuterRef("pk"))).values("recording")
+    sessions = TrainingSession.objects.filter(recording__in=recordings)
+    return own.annotate(session_count=import_progress.number_of(sessions))
 
 
 # Opening

@@ -6,10 +6,10 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.core.files.storage import default_storage
-from django.db.models import Case, CharField, Count, F, Q, Value, When
+from django.db.models import Case, CharField, Count, F, Func, IntegerField, Q, QuerySet, Subquery, Value, When
 
 from contexts.workout import events
-from contexts.workout.models import BatchMember, Import, ImportBatch
+from contexts.workout.models import BatchMember, Import, ImportBatch, TrainingSession
 from kernel.bus import publish
 from kernel.databases import run_after_commit
 from kernel.http import translated
@@ -28,6 +28,11 @@ def counts_of(batch: ImportBatch) -> dict[str, int]:
     """How many members stand where."""
     rows = BatchMember.objects.filter(batch=batch).values(outcome=OUTCOME).annotate(many=Count("position"))
     return dict.fromkeys(OUTCOMES, 0) | {row["outcome"]: row["many"] for row in rows.order_by()}
+
+
+def number_of(sessions: QuerySet[TrainingSession]) -> Subquery:
+    """How many there are of them, for each row of the query around."""
+    return Subquery(sessions.order_by().values(many=Func("id", function="COUNT", output_field=IntegerField())))
 
 
 def progress_of(batch: ImportBatch) -> dict[str, Any]:

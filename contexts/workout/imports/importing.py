@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.core.files.base import File
 from django.core.files.storage import default_storage
-from django.db.models import F, Q
+from django.db.models import F, OuterRef, Q, QuerySet
 
 from contexts.identity import services as identity
 from contexts.workout import recordings
@@ -98,6 +98,13 @@ def own_import(*, import_id: UUID, by: UUID) -> Import:
     if found is None:
         raise NotFound
     return found
+
+
+def imports_of(*, by: UUID, state: str = "") -> QuerySet[Import]:
+    """The athlete's imports, in one state or all, each with how many sessions there are of it: `session_count`."""
+    own = Import.objects.filter(user_id=by, **({"state": state} if state else {}))
+    sessions = TrainingSession.objects.filter(recording=OuterRef("pk"))
+    return own.annotate(session_count=import_progress.number_of(sessions))
 
 
 def safe_name(name: str) -> str:

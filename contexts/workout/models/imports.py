@@ -44,7 +44,10 @@ class Import(models.Model):
         indexes = [
             models.Index(
                 fields=["posted_at"], condition=models.Q(state__in=["queued", "working"]), name="import_unfinished"
-            )
+            ),
+            models.Index(fields=["user_id", "id"], name="import_own"),
+            # Few are not done among many that are: a list of those refused would read past all others.
+            models.Index(fields=["user_id", "id"], condition=~models.Q(state="done"), name="import_own_not_done"),
         ]
 
     def __str__(self) -> str:
