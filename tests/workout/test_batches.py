@@ -12,6 +12,7 @@ from asgiref.sync import sync_to_async
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils.timezone import now
+from django.utils.translation import override
 
 from contexts.workout import events, tasks
 from contexts.workout.imports import archives, batches
@@ -318,3 +319,19 @@ async def test_wo9_progress_is_seen_over_the_socket(register, sent, unpack, sock
         assert seen[-1]["counts"]["done"] == 3
     async with socket(path, other.token) as ws:
         assert await ws.closed_with() == 4404
+
+
+@pytest.mark.asyncio
+async def test_wo9_a_refused_archive_is_told_by_its_code_whatever_the_workers_language(
+    register, sent, unpack, socket
+):
+    person = await sync_to_async(register)()
+    answer = await sync_to_async(post)(person, b"no zip")
+    path = f"/ws/v1/workout/imports/batches/{answer.json()['batch_id']}"
+    async with socket(path, person.token) as ws:
+        assert (await ws.next("progress"))["refusal"] is None
+        with override("ru"):
+            await sync_to_async(unpack)()
+        assert (await ws.next("progress"))["refusal"] == {"code": "not_an_archive"}
+    async with socket(path, person.token) as ws:
+        assert (await ws.next("progress"))["refusal"] == {"code": "not_an_archive"}

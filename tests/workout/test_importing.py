@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.core.files.storage import default_storage
 from django.db import connections
 from django.test.utils import CaptureQueriesContext
@@ -229,6 +230,30 @@ class TestOnesOwnImports:
             plan = "\n".join(line for (line,) in cursor.fetchall())
             cursor.execute("RESET enable_seqscan; RESET enable_sort")
         assert f"Index Scan Backward using {index} on" in plan
+
+
+@pytest.mark.asyncio
+async def test_wo9_each_step_of_a_file_is_seen_over_its_socket(register, work, woken, socket):
+    person, other = [await sync_to_async(register)() for _ in range(2)]
+    run, broken = [await sync_to_async(hand_in)(person, data) for data in (gpx(BEGIN), b"<gpx>")]
+    paths = [f"/ws/v1/workout/imports/{import_of(answer)}" for answer in (run, broken)]
+    async with socket(paths[0], person.token) as good, socket(paths[1], person.token) as bad:
+        assert [(await ws.next("progress"))["state"] for ws in (good, bad)] == ["queued", "queued"]
+        await sync_to_async(work)()
+        seen = [[await ws.next("progress") for _ in range(2)] for ws in (good, bad)]
+        assert [[frame["state"] for frame in frames] for frames in seen] == [
+            ["working", "done"],
+            ["working", "refused"],
+        ]
+        shown = await sync_to_async(progress)(person, run)
+        assert seen[0][1]["sessions"] == shown["sessions"] != []
+        assert seen[1][1]["refusal"] == {"code": "corrupt_xml"}
+        await sync_to_async(importing.read_again)(import_id=import_of(broken), at=now())
+        assert (await bad.next("progress"))["state"] == "queued"
+    async with socket(paths[0], person.token) as late:
+        assert (await late.next("progress"))["sessions"] == shown["sessions"]
+    async with socket(paths[0], other.token) as theirs:
+        assert await theirs.closed_with() == 4404
 
 
 class TestTheWorker:

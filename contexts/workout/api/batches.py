@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from contexts.workout import tasks
-from contexts.workout.api.imports import ImportRefusal, RecordingParser, listed
+from contexts.workout.api.imports import ImportRefusal, RecordingParser, listed, refusal_of
 from contexts.workout.imports import archives, batches, import_progress
 from contexts.workout.models import BatchMember, ImportBatch
 from kernel.access import RateLimit, member
@@ -85,6 +85,11 @@ def _item(found: BatchMember) -> dict[str, Any]:
     }
 
 
+def progress_of(found: ImportBatch) -> dict[str, Any]:
+    """Where a batch stands, with its refusal in the reader's language."""
+    return import_progress.progress_of(found) | {"refusal": refusal_of(found)}
+
+
 class Batches(Endpoint):
     """Archives of recordings."""
 
@@ -122,7 +127,7 @@ class Batches(Endpoint):
         if is_new:
             run_after_commit(lambda: tasks.open_batch.delay(str(batch.id)))
         settled = batch.state in (ImportBatch.State.DONE, ImportBatch.State.REFUSED)
-        return Response(import_progress.progress_of(batch), status=200 if settled else 202)
+        return Response(progress_of(batch), status=200 if settled else 202)
 
 
 class OneBatch(Endpoint):
@@ -133,7 +138,7 @@ class OneBatch(Endpoint):
     @extend_schema(operation_id="show_import_batch", responses=BatchProgress)
     def get(self, request: Request, batch_id: UUID) -> Response:
         """How far it is. The socket `/ws/v1/workout/imports/batches/{id}` tells of every step."""
-        return Response(import_progress.progress_of(batches.own_batch(batch_id=batch_id, by=request.user.user_id)))
+        return Response(progress_of(batches.own_batch(batch_id=batch_id, by=request.user.user_id)))
 
 
 class MembersOfBatch(Endpoint):

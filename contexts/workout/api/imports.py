@@ -157,7 +157,7 @@ class OneImport(Endpoint):
 
     @extend_schema(operation_id="show_import", responses=ImportProgress)
     def get(self, request: Request, import_id: UUID) -> Response:
-        """Where it stands: its sessions, or why it was refused."""
+        """Where it stands: its sessions, or why it was refused. So tells the socket `/ws/v1/workout/imports/{id}`."""
         return Response(progress_of(importing.own_import(import_id=import_id, by=request.user.user_id)))
 
 

@@ -118,6 +118,12 @@ def sessions_of(*, import_id: UUID) -> list[UUID]:
     return list(TrainingSession.objects.filter(recording_id=import_id).order_by("part").values_list("id", flat=True))
 
 
+def snapshot(*, import_id: UUID, by: UUID) -> dict[str, Any]:
+    """The first frame a watcher gets."""
+    found = own_import(import_id=import_id, by=by)
+    return import_progress.frame_of(found, sessions_of(import_id=found.id))
+
+
 def unfinished(*, at: datetime) -> list[UUID]:
     """Imports nobody works on although they should be: their wake-up was lost, or their worker died."""
     forgotten = Q(state=Import.State.QUEUED, posted_at__lt=at - PATIENCE) | _abandoned(at)
@@ -241,6 +247,7 @@ def _claim(*, import_ids: Collection[UUID], at: datetime) -> list[Import]:
             import_progress.settle([each], sessions={}, at=at)
     taken = Import.objects.filter(id__in=[each.id for each in claimed])
     taken.update(state=Import.State.WORKING, claimed_at=at, attempts=F("attempts") + 1)
+    import_progress.tell_states(claimed)
     return claimed
 
 
@@ -350,7 +357,7 @@ def _settle(read: Sequence[Outcome], at: datetime) -> None:
             claimed.save()
     silent = [each.claimed.id for each in read if not each.refusal and not each.warnings]
     Import.objects.filter(id__in=silent).update(state=Import.State.DONE, warnings=[], finished_at=at)
-    sessions = {each.claimed.id: len(each.sessions) for each in read}
+    sessions = {each.claimed.id: [made.session.id for made in each.sessions] for each in read}
     import_progress.settle([each.claimed for each in read], sessions=sessions, at=at)
 
 
@@ -362,6 +369,7 @@ def read_again(*, import_id: UUID, at: datetime) -> bool:
         return False
     refused.queue_again(at=at)
     refused.save()
+    import_progress.tell_states([refused])
     return True
 
 
