@@ -177,6 +177,21 @@ def test_an_archive_keeps_its_limits(register, unpack, monkeypatch, limit, code)
     assert shown(person, answer)["refusal"]["code"] == code
 
 
+def test_an_archive_that_unpacks_too_large_is_told_how_large_it_may_become(register, unpack):
+    person = register()
+    data = bytearray(zipped({f"{nth}.gpx": b" " for nth in range(5)}))
+    entry = -1
+    while (entry := data.find(b"PK\x01\x02", entry + 1)) >= 0:
+        data[entry + 24 : entry + 28] = (0xFFFF_FFFE).to_bytes(4, "little")
+    batch_id = post(person, bytes(data)).json()["batch_id"]
+    unpack()
+    refused = [
+        person.api.get(f"{BATCHES}/{batch_id}", headers={"Accept-Language": tongue}).json()["refusal"]["detail"]
+        for tongue in ("en", "ru")
+    ]
+    assert refused == ["Unpacked the archive is larger than 20 GB.", "После распаковки архив больше 20 ГБ."]
+
+
 def test_more_than_2_gb_are_refused(register, monkeypatch):
     monkeypatch.setattr(archives, "MAX_ARCHIVE_BYTES", 1_000)
     person = register()

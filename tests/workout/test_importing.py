@@ -1,5 +1,6 @@
 """Recordings handed in as files: kept, read by the worker, turned into sessions once, or refused with the reason."""
 
+import gzip
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -161,6 +162,20 @@ class TestRefusals:
         assert told(route, "ru") == [("not_an_activity", "В этом файле GPX нет трека.")]
         assert told(warned, "en") == [("points_without_time", "1 points without a time were left out.")]
         assert told(warned, "ru") == [("points_without_time", "Пропущено точек без времени: 1.")]
+
+    def test_a_file_refused_as_too_large_is_told_how_large_one_may_be(self, register, work):
+        person = register()
+        answer = hand_in(person, gzip.compress(b" " * (importing.MAX_FILE_BYTES + 1)), "ride.gpx.gz")
+        work()
+        refused = [
+            person.api.get(f"{IMPORTS}/{import_of(answer)}", headers={"Accept-Language": tongue}).json()["refusal"]
+            for tongue in ("en", "ru")
+        ]
+        assert [one["code"] for one in refused] == ["inflates_too_large"] * 2
+        assert [one["detail"] for one in refused] == [
+            "The compressed file becomes larger than 25 MB.",
+            "После распаковки файл больше 25 МБ.",
+        ]
 
     def test_an_empty_file_is_refused_at_once(self, register):
         answer = hand_in(register(), b"")

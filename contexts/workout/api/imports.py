@@ -90,7 +90,7 @@ def refusal_of(found: Import | ImportBatch) -> dict[str, str] | None:
     """Why it was refused, in the reader's language."""
     if not found.refusal_code:
         return None
-    return {"code": found.refusal_code, "detail": translated(found.refusal_detail)}
+    return {"code": found.refusal_code, "detail": translated(Text(found.refusal_detail, **found.refusal_values))}
 
 
 def listed(found: Import | ImportBatch) -> dict[str, Any]:

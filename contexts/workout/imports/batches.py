@@ -21,7 +21,7 @@ from django.db.models import OuterRef, Q, QuerySet
 from contexts.workout.imports import archives, import_progress, importing, metadata, strava_lists
 from contexts.workout.models import BatchMember, Import, ImportBatch, TrainingSession
 from kernel.databases import unit_of_work
-from kernel.errors import InvalidInput, NotFound, Refused
+from kernel.errors import InvalidInput, NotFound, Refused, Text
 from kernel.models import uuid7
 
 log = logging.getLogger(__name__)
@@ -121,7 +121,7 @@ def _claim(*, batch_id: UUID, at: datetime) -> ImportBatch | None:
         return None
     batch.attempts, batch.touched_at = batch.attempts + 1, at
     if batch.attempts > MAX_ATTEMPTS:
-        batch.refuse(code="reader_failed", detail="Opening this archive failed several times.", at=at)
+        batch.refuse(code="reader_failed", detail=Text("Opening this archive failed several times."), at=at)
     batch.save()
     return batch if batch.state == ImportBatch.State.QUEUED else None
 
@@ -224,7 +224,7 @@ def _record_members(
 
 
 @unit_of_work("workout", gate="by")
-def _refuse(*, batch_id: UUID, by: UUID, code: str, detail: str, at: datetime) -> None:
+def _refuse(*, batch_id: UUID, by: UUID, code: str, detail: Text, at: datetime) -> None:
     batch = ImportBatch.objects.select_for_update().get(id=batch_id)
     if batch.state == ImportBatch.State.QUEUED:
         batch.refuse(code=code, detail=detail, at=at)

@@ -24,7 +24,7 @@ from contexts.workout.recording import completing
 from contexts.workout.recordings import own_json
 from contexts.workout.sessions import duplicates
 from kernel.databases import unit_of_work
-from kernel.errors import InvalidInput, NotFound, Refused
+from kernel.errors import InvalidInput, NotFound, Refused, Text
 from kernel.models import uuid7
 
 log = logging.getLogger(__name__)
@@ -242,7 +242,7 @@ def _claim(*, import_ids: Collection[UUID], at: datetime) -> list[Import]:
             each.claim(at=at)
             claimed.append(each)
         else:
-            each.refuse(code="reader_failed", detail="Reading this file failed several times.", at=at)
+            each.refuse(code="reader_failed", detail=Text("Reading this file failed several times."), at=at)
             each.save()
             import_progress.settle([each], sessions={}, at=at)
     taken = Import.objects.filter(id__in=[each.id for each in claimed])
@@ -352,7 +352,7 @@ def _settle(read: Sequence[Outcome], at: datetime) -> None:
         if refusal is None:
             claimed.finish(warnings=[asdict(flaw) for flaw in warnings], at=at)
         else:
-            claimed.refuse(code=refusal.code, detail=refusal.detail, at=at)
+            claimed.refuse(code=refusal.code, detail=Text(refusal.detail, **refusal.values), at=at)
         if refusal or warnings:
             claimed.save()
     silent = [each.claimed.id for each in read if not each.refusal and not each.warnings]
