@@ -234,8 +234,9 @@ def _announce(news: Sequence[News], at: datetime) -> None:
     publish(*(_achievement(one, at) for one in unheard.values()))
 
 
-def _of_moment(one: News) -> tuple[datetime | None, str, str]:
+def _of_moment(one: News) -> tuple[datetime, str, str]:
     """What tells a record of one activity from all others of the athlete."""
+    assert one.session.ended_at is not None
     return one.session.ended_at, one.session.sport, one.record
 
 
