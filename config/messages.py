@@ -102,8 +102,6 @@ def _spoken(path: Path) -> Iterator[ast.expr]:
             yield from node.args[:1]
         elif name in AFTER_CODE:
             yield from node.args[1:2]
-        elif name == "refuse":
-            yield from (said.value for said in node.keywords if said.arg == "detail")
 
 
 @cache

@@ -274,6 +274,8 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {  # fields of one name with different choices
         "SessionStateEnum": "contexts.workout.models.TrainingSession.State",
         "SessionVisibilityEnum": "contexts.workout.models.Visibility",
+        "ImportProgressStateEnum": "contexts.workout.models.Import.State",
+        "BatchProgressStateEnum": "contexts.workout.models.ImportBatch.State",
         "ScheduledStateEnum": "contexts.workout.models.ScheduledWorkout.State",
         "ExerciseStateEnum": "contexts.workout.models.Exercise.State",
         "PlanVisibilityEnum": "contexts.workout.models.TrainingPlan.Visibility",

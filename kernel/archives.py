@@ -8,6 +8,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import IO, Final
 
+from kernel.errors import Text
+
 ENCRYPTED: Final = 0x1
 DIRECTORY_BYTES: Final = 32_000_000
 """Of the archive's own list, which the standard library reads into memory whole."""
@@ -25,11 +27,11 @@ class Limits:
 
 
 class Unopenable(Exception):
-    """It is no archive, or no file of one, that we open; `code` says why."""
+    """It is no archive, or no file of one, that we open; `code` says why, and `detail` so to people."""
 
-    def __init__(self, code: str, detail: str) -> None:
-        self.code, self.detail = code, detail
-        super().__init__(detail)
+    def __init__(self, code: str, detail: str, **values: object) -> None:
+        self.code, self.detail = code, Text(detail, **values)
+        super().__init__(self.detail)
 
 
 def opened(file: IO[bytes], limits: Limits) -> zipfile.ZipFile:
@@ -52,7 +54,8 @@ def opened(file: IO[bytes], limits: Limits) -> zipfile.ZipFile:
     if len(entries) > limits.members:
         raise _too_many(limits)
     if sum(entry.file_size for entry in entries) > limits.unpacked_bytes:
-        raise Unopenable("unpacks_too_large", "Unpacked the archive is larger than we take.")
+        most_gb = limits.unpacked_bytes // 1_000_000_000
+        raise Unopenable("unpacks_too_large", "Unpacked the archive is larger than {most_gb} GB.", most_gb=most_gb)
     return archive
 
 
@@ -113,5 +116,5 @@ def read_member(archive: zipfile.ZipFile, number: int, *, most: int) -> bytes:
     except Exception as damage:  # the standard library raises many kinds for damaged members
         raise Unopenable("corrupt_member", "The archive is damaged at this file.") from damage
     if len(data) > most:
-        raise Unopenable("member_too_large", "The file is larger than we take.")
+        raise Unopenable("member_too_large", "The file is larger than {most_mb} MB.", most_mb=most // 1_000_000)
     return data

@@ -113,6 +113,7 @@ class ImportAdmin(LookOnlyAdmin):
         "finished_at",
         "refusal_code",
         "refusal_detail",
+        "refusal_values",
         "warnings",
     )
     show_full_result_count = False
@@ -149,6 +150,7 @@ class ImportBatchAdmin(LookOnlyAdmin):
         "finished_at",
         "refusal_code",
         "refusal_detail",
+        "refusal_values",
         "failures",
     )
     readonly_fields = ("failures",)

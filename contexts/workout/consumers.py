@@ -1,10 +1,10 @@
-"""What goes on, over WebSockets: a live session in numbered frames, and how far an archive has been read."""
+"""What goes on, over WebSockets: a live session in numbered frames, and how far files and archives have been read."""
 
 from uuid import UUID
 
 from django.urls import path
 
-from contexts.workout.imports import batches, import_progress
+from contexts.workout.imports import batches, import_progress, importing
 from contexts.workout.recording import together, watching
 from kernel.access import member
 from kernel.realtime import Socket, in_thread
@@ -50,6 +50,20 @@ class MySocket(Socket):
         await self.send_json({"type": "ready"})
 
 
+class ImportUnderWay(Socket):
+    """Where a file of the athlete's stands; each frame says all, so a lost one does no harm."""
+
+    access = member
+
+    async def opened(self) -> None:
+        """Join first, then read: no step is missed."""
+        import_id: UUID = self.scope["url_route"]["kwargs"]["import_id"]
+        ours = {"import_id": import_id, "by": self.principal.user_id}
+        await in_thread(importing.own_import, **ours)
+        await self.join(import_progress.group_of_import(import_id))
+        await self.send_json(await in_thread(importing.snapshot, **ours))
+
+
 class BatchUnderWay(Socket):
     """How far an archive of the athlete's has been read; each frame says all, so a lost one does no harm."""
 
@@ -68,5 +82,6 @@ websocket_urlpatterns = [
     path("sessions/<uuid:session_id>", LiveSession.as_asgi()),
     path("group-workouts/<uuid:group_id>", GroupWorkoutSocket.as_asgi()),
     path("me", MySocket.as_asgi()),
+    path("imports/<uuid:import_id>", ImportUnderWay.as_asgi()),
     path("imports/batches/<uuid:batch_id>", BatchUnderWay.as_asgi()),
 ]

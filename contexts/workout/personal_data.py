@@ -6,6 +6,7 @@ from uuid import UUID
 from contexts.workout.models import (
     AdoptedPlan,
     Analysis,
+    AnnouncedRecord,
     BatchMember,
     BestEffort,
     Companion,
@@ -63,6 +64,7 @@ DATA: Data = {
     Stream: Owned(by="session__user_id"),
     BestEffort: Owned(by="user_id"),
     PersonalBest: Owned(by="user_id"),
+    AnnouncedRecord: Owned(by="user_id"),
     Analysis: Owned(by="session__user_id"),
     Thresholds: Owned(by="user_id"),
     StrengthSet: Owned(by="session__user_id"),

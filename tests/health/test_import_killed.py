@@ -1,16 +1,10 @@
 """HE-2 under fire: the worker that reads an Apple export is killed with SIGKILL; another one goes on (HE-2)."""
 
-import os
 import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
-from django.conf import settings as configured
-from django.db import connections, transaction
+from django.db import transaction
 from django.utils.timezone import now
 
 from contexts.health import tasks
@@ -22,49 +16,11 @@ from tests.health import apple_day
 from tests.health.conftest import COMMITTED
 from tests.health.test_entries import broken
 from tests.health.test_imports import read, rows_of, upload
+from tests.killing import await_end_of, kill_when_it_waits_for_us, until, worker
 
 pytestmark = [COMMITTED, pytest.mark.slow]
 
 DAYS = 4
-R = TypeVar("R")
-
-
-@contextmanager
-def worker(import_id: str, *, media: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A process of its own that reads this import."""
-    cluster = configured.CLUSTER
-    account = f"{cluster.user}:{cluster.password}@{cluster.host}:{cluster.port}"
-    told = {"DATABASE_URL": f"postgresql://{account}/test_{cluster.prefix}", "MEDIA_ROOT": media}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.health.importing", import_id],
-        env=os.environ | told | {"DJANGO_SETTINGS_MODULE": "config.settings", "LOG_LEVEL": "CRITICAL"},
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-
-
-def until(look: Callable[[], R | None], what: str) -> R:
-    """Look until there is something."""
-    deadline = time.monotonic() + 60
-    while not (found := look()):
-        assert time.monotonic() < deadline, f"never: {what}"
-        time.sleep(0.01)
-    return found
-
-
-def asked(query: str, *values: Any) -> Any:
-    """The one answer of the health database."""
-    with connections["health"].cursor() as cursor:
-        cursor.execute(query, values)
-        row = cursor.fetchone()
-        return row and row[0]
-
-
-WAITS_FOR_US = "SELECT pid FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))"
-IS_GONE = "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = %s)"
 
 
 def killed_within_a_portion(process: subprocess.Popen[bytes]) -> ImportedFile:
@@ -73,10 +29,8 @@ def killed_within_a_portion(process: subprocess.Popen[bytes]) -> ImportedFile:
     with transaction.atomic(using="health"):
         file = ImportedFile.objects.select_for_update().get(shape="apple_export")
         assert file.outcome == ImportedFile.Outcome.WAITING, "it was read to its end before anybody could kill it"
-        backend = until(lambda: asked(WAITS_FOR_US), "the next portion waits to note its end")
-        process.kill()
-        assert process.wait() == -9
-    until(lambda: asked(IS_GONE, backend), "the database has noticed")
+        backend = kill_when_it_waits_for_us(process, alias="health", why="the next portion waits to note its end")
+    await_end_of(backend, alias="health")
     return file
 
 
@@ -91,7 +45,7 @@ def test_he2_a_worker_killed_within_a_portion_loses_and_doubles_nothing(
     agree(other)
     xml = b"".join(apple_day.export(DAYS))
     import_id = upload(anna, apple_day.archive(xml) if archived else xml, name="export.xml")
-    with worker(import_id, media=str(tmp_path)) as process:
+    with worker("tests.health.importing", import_id, media=str(tmp_path)) as process:
         file = killed_within_a_portion(process)
     assert Reading.objects.count() == file.accepted > 0
     assert not reading.read_slice(import_id=DataImport.objects.get().pk, at=now())  # its worker may be alive yet

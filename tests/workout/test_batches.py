@@ -12,6 +12,7 @@ from asgiref.sync import sync_to_async
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils.timezone import now
+from django.utils.translation import override
 
 from contexts.workout import events, tasks
 from contexts.workout.imports import archives, batches
@@ -176,6 +177,21 @@ def test_an_archive_keeps_its_limits(register, unpack, monkeypatch, limit, code)
     assert shown(person, answer)["refusal"]["code"] == code
 
 
+def test_an_archive_that_unpacks_too_large_is_told_how_large_it_may_become(register, unpack):
+    person = register()
+    data = bytearray(zipped({f"{nth}.gpx": b" " for nth in range(5)}))
+    entry = -1
+    while (entry := data.find(b"PK\x01\x02", entry + 1)) >= 0:
+        data[entry + 24 : entry + 28] = (0xFFFF_FFFE).to_bytes(4, "little")
+    batch_id = post(person, bytes(data)).json()["batch_id"]
+    unpack()
+    refused = [
+        person.api.get(f"{BATCHES}/{batch_id}", headers={"Accept-Language": tongue}).json()["refusal"]["detail"]
+        for tongue in ("en", "ru")
+    ]
+    assert refused == ["Unpacked the archive is larger than 20 GB.", "После распаковки архив больше 20 ГБ."]
+
+
 def test_more_than_2_gb_are_refused(register, monkeypatch):
     monkeypatch.setattr(archives, "MAX_ARCHIVE_BYTES", 1_000)
     person = register()
@@ -287,6 +303,23 @@ def test_a_batch_of_somebody_else_does_not_exist(register, sent):
         assert other.api.get(f"{BATCHES}/{answer.json()['batch_id']}{path}").status_code == 404
 
 
+def test_wo9_ones_own_archives_are_listed_the_newest_first(register, unpack, sent):
+    person = register()
+    recorded = {"a.gpx": day(0), "again/a.gpx": day(0), "b.gpx": day(1)}
+    read, refused = post(person, zipped(recorded)), post(person, b"no zip")
+    unpack()
+    waiting = post(person, zipped({"c.gpx": day(2)}))
+    post(register(), zipped({"d.gpx": day(3)}))
+    first = person.api.get(f"{BATCHES}?limit=2").json()
+    items = first["items"] + person.api.get(f"{BATCHES}?limit=2&cursor={first['next']}").json()["items"]
+    assert [item["batch_id"] for item in items] == [each.json()["batch_id"] for each in (waiting, refused, read)]
+    assert [(item["state"], item["session_count"]) for item in items] == [("queued", 0), ("refused", 0), ("done", 2)]
+    assert [item["refusal"] and item["refusal"]["code"] for item in items] == [None, "not_an_archive", None]
+    assert {item["file_name"] for item in items} == {"export.zip"}
+    only = person.api.get(f"{BATCHES}?state=done").json()["items"]
+    assert [item["batch_id"] for item in only] == [read.json()["batch_id"]]
+
+
 @pytest.mark.asyncio
 async def test_wo9_progress_is_seen_over_the_socket(register, sent, unpack, socket):
     person, other = [await sync_to_async(register)() for _ in range(2)]
@@ -301,3 +334,19 @@ async def test_wo9_progress_is_seen_over_the_socket(register, sent, unpack, sock
         assert seen[-1]["counts"]["done"] == 3
     async with socket(path, other.token) as ws:
         assert await ws.closed_with() == 4404
+
+
+@pytest.mark.asyncio
+async def test_wo9_a_refused_archive_is_told_by_its_code_whatever_the_workers_language(
+    register, sent, unpack, socket
+):
+    person = await sync_to_async(register)()
+    answer = await sync_to_async(post)(person, b"no zip")
+    path = f"/ws/v1/workout/imports/batches/{answer.json()['batch_id']}"
+    async with socket(path, person.token) as ws:
+        assert (await ws.next("progress"))["refusal"] is None
+        with override("ru"):
+            await sync_to_async(unpack)()
+        assert (await ws.next("progress"))["refusal"] == {"code": "not_an_archive"}
+    async with socket(path, person.token) as ws:
+        assert (await ws.next("progress"))["refusal"] == {"code": "not_an_archive"}

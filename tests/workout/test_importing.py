@@ -1,11 +1,15 @@
 """Recordings handed in as files: kept, read by the worker, turned into sessions once, or refused with the reason."""
 
+import gzip
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.core.files.storage import default_storage
+from django.db import connections
+from django.test.utils import CaptureQueriesContext
 from django.utils.timezone import now
 
 from contexts.workout import events, tasks
@@ -159,6 +163,20 @@ class TestRefusals:
         assert told(warned, "en") == [("points_without_time", "1 points without a time were left out.")]
         assert told(warned, "ru") == [("points_without_time", "Пропущено точек без времени: 1.")]
 
+    def test_a_file_refused_as_too_large_is_told_how_large_one_may_be(self, register, work):
+        person = register()
+        answer = hand_in(person, gzip.compress(b" " * (importing.MAX_FILE_BYTES + 1)), "ride.gpx.gz")
+        work()
+        refused = [
+            person.api.get(f"{IMPORTS}/{import_of(answer)}", headers={"Accept-Language": tongue}).json()["refusal"]
+            for tongue in ("en", "ru")
+        ]
+        assert [one["code"] for one in refused] == ["inflates_too_large"] * 2
+        assert [one["detail"] for one in refused] == [
+            "The compressed file becomes larger than 25 MB.",
+            "После распаковки файл больше 25 МБ.",
+        ]
+
     def test_an_empty_file_is_refused_at_once(self, register):
         answer = hand_in(register(), b"")
         assert (answer.status_code, answer.json()["errors"][0]["code"]) == (400, "empty")
@@ -188,6 +206,69 @@ class TestRefusals:
     def test_an_import_of_somebody_else_does_not_exist(self, register):
         answer = hand_in(register(), gpx(BEGIN))
         assert register().api.get(f"{IMPORTS}/{import_of(answer)}").status_code == 404
+
+
+class TestOnesOwnImports:
+    def test_wo9_ones_own_imports_are_listed_the_newest_first(self, register, work):
+        person, other = register(), register()
+        done, refused, waiting = (
+            hand_in(person, data, name)
+            for data, name in ((gpx(BEGIN), "run.gpx"), (b"<gpx>", "broken.gpx"), (gpx(BEGIN, points=3), "late.gpx"))
+        )
+        hand_in(other, gpx(BEGIN))
+        Import.objects.filter(id=import_of(waiting)).update(attempts=1, state="working", claimed_at=now())
+        work()
+        first = person.api.get(f"{IMPORTS}?limit=2").json()
+        second = person.api.get(f"{IMPORTS}?limit=2&cursor={first['next']}").json()
+        items = first["items"] + second["items"]
+        assert second["next"] is None
+        assert [item["import_id"] for item in items] == [str(import_of(each)) for each in (waiting, refused, done)]
+        assert [(item["file_name"], item["state"], item["session_count"]) for item in items] == [
+            ("late.gpx", "working", 0),
+            ("broken.gpx", "refused", 0),
+            ("run.gpx", "done", 1),
+        ]
+        assert [item["refusal"] and item["refusal"]["code"] for item in items] == [None, "corrupt_xml", None]
+        only = person.api.get(f"{IMPORTS}?state=refused").json()["items"]
+        assert [item["import_id"] for item in only] == [str(import_of(refused))]
+        assert person.api.get(f"{IMPORTS}?state=lost").status_code == 400
+
+    @pytest.mark.parametrize(("query", "index"), [("", "import_own"), ("?state=refused", "import_own_not_done")])
+    def test_a_page_of_imports_is_read_from_an_index_in_its_order(self, register, query, index):
+        person = register()
+        with CaptureQueriesContext(connections["workout"]) as asked:
+            assert person.api.get(IMPORTS + query).status_code == 200
+        (statement,) = (one["sql"] for one in asked.captured_queries if "workout_import" in one["sql"])
+        with connections["workout"].cursor() as cursor:
+            cursor.execute("SET enable_seqscan = off; SET enable_sort = off")
+            cursor.execute(f"EXPLAIN {statement}")
+            plan = "\n".join(line for (line,) in cursor.fetchall())
+            cursor.execute("RESET enable_seqscan; RESET enable_sort")
+        assert f"Index Scan Backward using {index} on" in plan
+
+
+@pytest.mark.asyncio
+async def test_wo9_each_step_of_a_file_is_seen_over_its_socket(register, work, woken, socket):
+    person, other = [await sync_to_async(register)() for _ in range(2)]
+    run, broken = [await sync_to_async(hand_in)(person, data) for data in (gpx(BEGIN), b"<gpx>")]
+    paths = [f"/ws/v1/workout/imports/{import_of(answer)}" for answer in (run, broken)]
+    async with socket(paths[0], person.token) as good, socket(paths[1], person.token) as bad:
+        assert [(await ws.next("progress"))["state"] for ws in (good, bad)] == ["queued", "queued"]
+        await sync_to_async(work)()
+        seen = [[await ws.next("progress") for _ in range(2)] for ws in (good, bad)]
+        assert [[frame["state"] for frame in frames] for frames in seen] == [
+            ["working", "done"],
+            ["working", "refused"],
+        ]
+        shown = await sync_to_async(progress)(person, run)
+        assert seen[0][1]["sessions"] == shown["sessions"] != []
+        assert seen[1][1]["refusal"] == {"code": "corrupt_xml"}
+        await sync_to_async(importing.read_again)(import_id=import_of(broken), at=now())
+        assert (await bad.next("progress"))["state"] == "queued"
+    async with socket(paths[0], person.token) as late:
+        assert (await late.next("progress"))["sessions"] == shown["sessions"]
+    async with socket(paths[0], other.token) as theirs:
+        assert await theirs.closed_with() == 4404
 
 
 class TestTheWorker:

@@ -168,6 +168,26 @@ def test_wo9_the_sets_of_a_duplicate_fill_a_gap_and_go_with_it(register, work, d
     assert lifted(person, watch) == ([(8, 50), (8, 50)], 800)
 
 
+def test_wo9_compliance_is_that_of_the_session_as_it_is_shown(register, work, deliver):
+    person = register()
+    far = {"kind": "work", "length": {"by": "distance", "metres": 3600}, "target": None}
+    adopt(person, write_plan(person, write_workout(person, far)), noon(-1).date())
+
+    def counted():
+        (row,) = (row for row in schedule(person) if row["session_id"])
+        (distance,) = row["compliance_parts"]
+        assert row["session_id"] == phone
+        return distance["done"]
+
+    phone = recorded(person, work, creator="OpenTracks", begin=noon(-1), metres=30.2)
+    deliver()
+    assert counted() == pytest.approx(119 * 30.2, rel=1e-3)
+    recorded(person, work, creator="Forerunner 945", begin=noon(-1), metres=29.9)
+    assert counted() == round(shown(person, phone)["distance_m"], 2) == pytest.approx(119 * 29.9, rel=1e-3)
+    person.api.post(f"{SESSIONS}/{phone}/split")
+    assert counted() == pytest.approx(119 * 30.2, rel=1e-3)
+
+
 def test_wo9_sets_are_of_one_source_and_those_written_down_go_before_those_counted(register, work):
     person = register(birth_date="1990-01-01", sex="female", body_mass_kg=60)
     own = {"exercise": "Squat", "reps": 5, "weight_kg": 100, "rpe": 8}

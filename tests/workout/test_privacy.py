@@ -148,6 +148,7 @@ SOCKETS = {
     for path in (
         "sessions/<uuid:session_id>",
         "group-workouts/<uuid:group_id>",
+        "imports/<uuid:import_id>",
         "imports/batches/<uuid:batch_id>",
         "me",
     )

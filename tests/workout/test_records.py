@@ -47,6 +47,31 @@ def test_wo5_an_older_session_handed_in_later_counts_like_any_other(register, wo
     assert bests_of(person)["fastest_5k"] == pytest.approx(5000 / 3.5, rel=0.001)
 
 
+def test_wo5_a_record_whose_activity_goes_and_comes_again_is_announced_once(register, work, announced):
+    person = register()
+
+    def heard():
+        return [(each.record, each.previous) for each in announced(events.PersonalRecordAchieved)]
+
+    def ran(days_ago, metres):
+        run(person, work, -days_ago, points=360, metres=metres)
+        tasks.analyse_sessions()
+        return TrainingSession.objects.latest("id")
+
+    ran(9, 28.0)
+    once = ran(3, 30.0)
+    before, bests = heard(), bests_of(person)
+    assert {"longest_distance", "fastest_1k", "fastest_10k"} <= {record for record, previous in before if previous}
+    assert person.api.delete(f"{SESSIONS}/{once.pk}").status_code == 204
+    assert bests_of(person) != bests
+    again = ran(3, 30.0)
+    assert bests_of(person) == bests
+    assert set(PersonalBest.objects.values_list("session_id", flat=True)) == {again.pk}
+    assert heard() == before
+    ran(1, 31.0)
+    assert {"longest_distance", "fastest_1k", "fastest_10k"} <= {record for record, _ in heard()[len(before) :]}
+
+
 def test_wo5_a_session_without_distance_is_no_record(register, announced):
     person = register()
     move(person, start(person), "complete")

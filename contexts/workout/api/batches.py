@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from contexts.workout import tasks
-from contexts.workout.api.imports import ImportRefusal, RecordingParser
+from contexts.workout.api.imports import ImportRefusal, RecordingParser, listed, refusal_of
 from contexts.workout.imports import archives, batches, import_progress
 from contexts.workout.models import BatchMember, ImportBatch
 from kernel.access import RateLimit, member
@@ -44,6 +44,20 @@ class BatchProgress(serializers.Serializer):
     refusal = ImportRefusal(allow_null=True)
 
 
+class BatchesQuery(serializers.Serializer):
+    state = serializers.ChoiceField(choices=ImportBatch.State.choices, required=False)
+
+
+class BatchItem(serializers.Serializer):
+    batch_id = serializers.UUIDField()
+    file_name = serializers.CharField()
+    state = serializers.ChoiceField(choices=ImportBatch.State.choices)
+    posted_at = serializers.DateTimeField()
+    finished_at = serializers.DateTimeField(allow_null=True)
+    session_count = serializers.IntegerField(help_text="How many sessions there are of its files.")
+    refusal = ImportRefusal(allow_null=True)
+
+
 class BatchMemberItem(serializers.Serializer):
     position = serializers.IntegerField()
     path = serializers.CharField()
@@ -71,12 +85,29 @@ def _item(found: BatchMember) -> dict[str, Any]:
     }
 
 
+def progress_of(found: ImportBatch) -> dict[str, Any]:
+    """Where a batch stands, with its refusal in the reader's language."""
+    return import_progress.progress_of(found) | {"refusal": refusal_of(found)}
+
+
 class Batches(Endpoint):
     """Archives of recordings."""
 
     access = member
-    limit = RateLimit("20/h", by="user")
+    limit = {"POST": RateLimit("20/h", by="user")}
     parser_classes = [ArchiveParser]
+
+    @extend_schema(
+        operation_id="list_import_batches",
+        parameters=[BatchesQuery, *PAGE_PARAMETERS],
+        responses=page_of(BatchItem),
+    )
+    def get(self, request: Request) -> Response:
+        """Your archives, of all states or one, the newest first."""
+        wanted = BatchesQuery(data=request.query_params)
+        wanted.is_valid(raise_exception=True)
+        own = batches.batches_of(by=request.user.user_id, **wanted.validated_data)
+        return Response(page(request, own, order=["-id"], to_item=lambda one: {"batch_id": one.id, **listed(one)}))
 
     @extend_schema(
         operation_id="post_import_batch",
@@ -96,7 +127,7 @@ class Batches(Endpoint):
         if is_new:
             run_after_commit(lambda: tasks.open_batch.delay(str(batch.id)))
         settled = batch.state in (ImportBatch.State.DONE, ImportBatch.State.REFUSED)
-        return Response(import_progress.progress_of(batch), status=200 if settled else 202)
+        return Response(progress_of(batch), status=200 if settled else 202)
 
 
 class OneBatch(Endpoint):
@@ -107,7 +138,7 @@ class OneBatch(Endpoint):
     @extend_schema(operation_id="show_import_batch", responses=BatchProgress)
     def get(self, request: Request, batch_id: UUID) -> Response:
         """How far it is. The socket `/ws/v1/workout/imports/batches/{id}` tells of every step."""
-        return Response(import_progress.progress_of(batches.own_batch(batch_id=batch_id, by=request.user.user_id)))
+        return Response(progress_of(batches.own_batch(batch_id=batch_id, by=request.user.user_id)))
 
 
 class MembersOfBatch(Endpoint):

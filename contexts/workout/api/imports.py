@@ -13,11 +13,11 @@ from rest_framework.response import Response
 
 from contexts.workout import tasks
 from contexts.workout.imports import importing
-from contexts.workout.models import Import
+from contexts.workout.models import Import, ImportBatch
 from kernel.access import RateLimit, member
 from kernel.databases import run_after_commit
 from kernel.errors import Refused, Text
-from kernel.http import Endpoint, translated, validated
+from kernel.http import PAGE_PARAMETERS, Endpoint, page, page_of, translated, validated
 from kernel.idempotency import idempotent
 
 FORM_OVERHEAD_BYTES = 65_536
@@ -48,6 +48,20 @@ class ImportProgress(serializers.Serializer):
     refusal = ImportRefusal(allow_null=True)
 
 
+class ImportsQuery(serializers.Serializer):
+    state = serializers.ChoiceField(choices=Import.State.choices, required=False)
+
+
+class ImportItem(serializers.Serializer):
+    import_id = serializers.UUIDField()
+    file_name = serializers.CharField()
+    state = serializers.ChoiceField(choices=Import.State.choices)
+    posted_at = serializers.DateTimeField()
+    finished_at = serializers.DateTimeField(allow_null=True)
+    session_count = serializers.IntegerField(help_text="How many sessions there are of it.")
+    refusal = ImportRefusal(allow_null=True)
+
+
 class RecordingParser(MultiPartParser):
     """A multipart form; one that says it is too large is refused before it is read. Its file goes to the disk."""
 
@@ -63,13 +77,31 @@ class RecordingParser(MultiPartParser):
 
 def progress_of(found: Import) -> dict[str, Any]:
     """Where an import stands."""
-    refusal = {"code": found.refusal_code, "detail": translated(found.refusal_detail)} if found.refusal_code else None
     return {
         "import_id": found.id,
         "state": found.state,
         "sessions": importing.sessions_of(import_id=found.id) if found.state == Import.State.DONE else [],
         "warnings": [_told(warning) for warning in found.warnings],
-        "refusal": refusal,
+        "refusal": refusal_of(found),
+    }
+
+
+def refusal_of(found: Import | ImportBatch) -> dict[str, str] | None:
+    """Why it was refused, in the reader's language."""
+    if not found.refusal_code:
+        return None
+    return {"code": found.refusal_code, "detail": translated(Text(found.refusal_detail, **found.refusal_values))}
+
+
+def listed(found: Import | ImportBatch) -> dict[str, Any]:
+    """What a list says of an import or a batch beside its identifier; `found` has its `session_count`."""
+    return {
+        "file_name": found.file_name,
+        "state": found.state,
+        "posted_at": found.posted_at,
+        "finished_at": found.finished_at,
+        "session_count": found.session_count,
+        "refusal": refusal_of(found),
     }
 
 
@@ -82,8 +114,20 @@ class Imports(Endpoint):
     """Recordings from files."""
 
     access = member
-    limit = RateLimit("600/h", by="user")
+    limit = {"POST": RateLimit("600/h", by="user")}
     parser_classes = [RecordingParser]
+
+    @extend_schema(
+        operation_id="list_imports",
+        parameters=[ImportsQuery, *PAGE_PARAMETERS],
+        responses=page_of(ImportItem),
+    )
+    def get(self, request: Request) -> Response:
+        """Your imports, of all states or one, the newest first; files of archives are among them."""
+        wanted = ImportsQuery(data=request.query_params)
+        wanted.is_valid(raise_exception=True)
+        own = importing.imports_of(by=request.user.user_id, **wanted.validated_data)
+        return Response(page(request, own, order=["-id"], to_item=lambda one: {"import_id": one.id, **listed(one)}))
 
     @extend_schema(
         operation_id="post_import",
@@ -113,7 +157,7 @@ class OneImport(Endpoint):
 
     @extend_schema(operation_id="show_import", responses=ImportProgress)
     def get(self, request: Request, import_id: UUID) -> Response:
-        """Where it stands: its sessions, or why it was refused."""
+        """Where it stands: its sessions, or why it was refused. So tells the socket `/ws/v1/workout/imports/{id}`."""
         return Response(progress_of(importing.own_import(import_id=import_id, by=request.user.user_id)))
 
 

@@ -16,12 +16,12 @@ from uuid import UUID
 
 from django.core.files.base import ContentFile, File
 from django.core.files.storage import default_storage
-from django.db.models import Q
+from django.db.models import OuterRef, Q, QuerySet
 
 from contexts.workout.imports import archives, import_progress, importing, metadata, strava_lists
-from contexts.workout.models import BatchMember, Import, ImportBatch
+from contexts.workout.models import BatchMember, Import, ImportBatch, TrainingSession
 from kernel.databases import unit_of_work
-from kernel.errors import InvalidInput, NotFound, Refused
+from kernel.errors import InvalidInput, NotFound, Refused, Text
 from kernel.models import uuid7
 
 log = logging.getLogger(__name__)
@@ -87,6 +87,14 @@ def own_batch(*, batch_id: UUID, by: UUID) -> ImportBatch:
     return found
 
 
+def batches_of(*, by: UUID, state: str = "") -> QuerySet[ImportBatch]:
+    """The athlete's batches, in one state or all, each with how many sessions there are of it: `session_count`."""
+    own = ImportBatch.objects.filter(user_id=by, **({"state": state} if state else {}))
+    recordings = BatchMember.objects.filter(batch=OuterRef(OuterRef("pk"))).values("recording")
+    sessions = TrainingSession.objects.filter(recording__in=recordings)
+    return own.annotate(session_count=import_progress.number_of(sessions))
+
+
 # Opening
 
 
@@ -113,7 +121,7 @@ def _claim(*, batch_id: UUID, at: datetime) -> ImportBatch | None:
         return None
     batch.attempts, batch.touched_at = batch.attempts + 1, at
     if batch.attempts > MAX_ATTEMPTS:
-        batch.refuse(code="reader_failed", detail="Opening this archive failed several times.", at=at)
+        batch.refuse(code="reader_failed", detail=Text("Opening this archive failed several times."), at=at)
     batch.save()
     return batch if batch.state == ImportBatch.State.QUEUED else None
 
@@ -216,7 +224,7 @@ def _record_members(
 
 
 @unit_of_work("workout", gate="by")
-def _refuse(*, batch_id: UUID, by: UUID, code: str, detail: str, at: datetime) -> None:
+def _refuse(*, batch_id: UUID, by: UUID, code: str, detail: Text, at: datetime) -> None:
     batch = ImportBatch.objects.select_for_update().get(id=batch_id)
     if batch.state == ImportBatch.State.QUEUED:
         batch.refuse(code=code, detail=detail, at=at)

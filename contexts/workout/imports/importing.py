@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.core.files.base import File
 from django.core.files.storage import default_storage
-from django.db.models import F, Q
+from django.db.models import F, OuterRef, Q, QuerySet
 
 from contexts.identity import services as identity
 from contexts.workout import recordings
@@ -24,7 +24,7 @@ from contexts.workout.recording import completing
 from contexts.workout.recordings import own_json
 from contexts.workout.sessions import duplicates
 from kernel.databases import unit_of_work
-from kernel.errors import InvalidInput, NotFound, Refused
+from kernel.errors import InvalidInput, NotFound, Refused, Text
 from kernel.models import uuid7
 
 log = logging.getLogger(__name__)
@@ -100,6 +100,13 @@ def own_import(*, import_id: UUID, by: UUID) -> Import:
     return found
 
 
+def imports_of(*, by: UUID, state: str = "") -> QuerySet[Import]:
+    """The athlete's imports, in one state or all, each with how many sessions there are of it: `session_count`."""
+    own = Import.objects.filter(user_id=by, **({"state": state} if state else {}))
+    sessions = TrainingSession.objects.filter(recording=OuterRef("pk"))
+    return own.annotate(session_count=import_progress.number_of(sessions))
+
+
 def safe_name(name: str) -> str:
     """A file name for a download: no folders, nothing unprintable, never empty."""
     kept = "".join(letter for letter in name if letter.isprintable() and letter not in '/\\:*?"<>|')
@@ -109,6 +116,12 @@ def safe_name(name: str) -> str:
 def sessions_of(*, import_id: UUID) -> list[UUID]:
     """The sessions an import became, in the file's order."""
     return list(TrainingSession.objects.filter(recording_id=import_id).order_by("part").values_list("id", flat=True))
+
+
+def snapshot(*, import_id: UUID, by: UUID) -> dict[str, Any]:
+    """The first frame a watcher gets."""
+    found = own_import(import_id=import_id, by=by)
+    return import_progress.frame_of(found, sessions_of(import_id=found.id))
 
 
 def unfinished(*, at: datetime) -> list[UUID]:
@@ -229,11 +242,12 @@ def _claim(*, import_ids: Collection[UUID], at: datetime) -> list[Import]:
             each.claim(at=at)
             claimed.append(each)
         else:
-            each.refuse(code="reader_failed", detail="Reading this file failed several times.", at=at)
+            each.refuse(code="reader_failed", detail=Text("Reading this file failed several times."), at=at)
             each.save()
             import_progress.settle([each], sessions={}, at=at)
     taken = Import.objects.filter(id__in=[each.id for each in claimed])
     taken.update(state=Import.State.WORKING, claimed_at=at, attempts=F("attempts") + 1)
+    import_progress.tell_states(claimed)
     return claimed
 
 
@@ -338,12 +352,12 @@ def _settle(read: Sequence[Outcome], at: datetime) -> None:
         if refusal is None:
             claimed.finish(warnings=[asdict(flaw) for flaw in warnings], at=at)
         else:
-            claimed.refuse(code=refusal.code, detail=refusal.detail, at=at)
+            claimed.refuse(code=refusal.code, detail=Text(refusal.detail, **refusal.values), at=at)
         if refusal or warnings:
             claimed.save()
     silent = [each.claimed.id for each in read if not each.refusal and not each.warnings]
     Import.objects.filter(id__in=silent).update(state=Import.State.DONE, warnings=[], finished_at=at)
-    sessions = {each.claimed.id: len(each.sessions) for each in read}
+    sessions = {each.claimed.id: [made.session.id for made in each.sessions] for each in read}
     import_progress.settle([each.claimed for each in read], sessions=sessions, at=at)
 
 
@@ -355,6 +369,7 @@ def read_again(*, import_id: UUID, at: datetime) -> bool:
         return False
     refused.queue_again(at=at)
     refused.save()
+    import_progress.tell_states([refused])
     return True
 
 

@@ -10,7 +10,7 @@ from contexts.workout.models.kinds import RANGES, Sport, Visibility
 from contexts.workout.models.operations import Operation
 from contexts.workout.models.places import Route, Segment, SegmentEffort, SessionTrack
 from contexts.workout.models.plans import EQUIPMENT, MUSCLES, Exercise, PlannedWorkout, PlanShare, TrainingPlan
-from contexts.workout.models.records import BestEffort, PersonalBest
+from contexts.workout.models.records import AnnouncedRecord, BestEffort, PersonalBest
 from contexts.workout.models.schedule import AdoptedPlan, PlanFeed, ScheduledWorkout
 from contexts.workout.models.sessions import LiveSample, Stream, TrainingSession
 from contexts.workout.models.strength import StrengthSet
@@ -21,6 +21,7 @@ __all__ = [
     "RANGES",
     "AdoptedPlan",
     "Analysis",
+    "AnnouncedRecord",
     "BatchMember",
     "BestEffort",
     "Companion",

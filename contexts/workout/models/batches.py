@@ -9,6 +9,7 @@ from django.db import models
 
 from contexts.workout.models.imports import Import
 from contexts.workout.models.kinds import holds
+from kernel.errors import Text
 from kernel.models import uuid7
 
 
@@ -36,6 +37,7 @@ class ImportBatch(models.Model):
     finished_at = models.DateTimeField(null=True)
     refusal_code = models.CharField(max_length=60, blank=True)
     refusal_detail = models.CharField(max_length=500, blank=True)
+    refusal_values = models.JSONField(default=dict, help_text="What fills the `{name}`s of the detail.")
     told = models.JSONField(default=dict, help_text="What the export's own lists say of activities, by their start.")
 
     class Meta:
@@ -58,10 +60,10 @@ class ImportBatch(models.Model):
     def __str__(self) -> str:
         return f"batch {self.id}"
 
-    def refuse(self, *, code: str, detail: str, at: datetime.datetime) -> None:
+    def refuse(self, *, code: str, detail: Text, at: datetime.datetime) -> None:
         """It is no archive that we can open, and the athlete is told why."""
         self.state, self.finished_at = self.State.REFUSED, at
-        self.refusal_code, self.refusal_detail = code[:60], detail[:500]
+        self.refusal_code, self.refusal_detail, self.refusal_values = code[:60], detail.template[:500], detail.values
 
 
 class BatchMember(models.Model):

@@ -7,6 +7,7 @@ import datetime
 from django.db import models
 
 from contexts.workout.models.kinds import holds
+from kernel.errors import Text
 from kernel.models import uuid7
 
 
@@ -32,6 +33,7 @@ class Import(models.Model):
     finished_at = models.DateTimeField(null=True)
     refusal_code = models.CharField(max_length=60, blank=True)
     refusal_detail = models.CharField(max_length=500, blank=True)
+    refusal_values = models.JSONField(default=dict, help_text="What fills the `{name}`s of the detail.")
     warnings = models.JSONField(default=list)
 
     class Meta:
@@ -44,7 +46,10 @@ class Import(models.Model):
         indexes = [
             models.Index(
                 fields=["posted_at"], condition=models.Q(state__in=["queued", "working"]), name="import_unfinished"
-            )
+            ),
+            models.Index(fields=["user_id", "id"], name="import_own"),
+            # Few are not done among many that are: a list of those refused would read past all others.
+            models.Index(fields=["user_id", "id"], condition=~models.Q(state="done"), name="import_own_not_done"),
         ]
 
     def __str__(self) -> str:
@@ -58,13 +63,13 @@ class Import(models.Model):
         """Forget that it was refused, and what it cost."""
         self.state, self.posted_at, self.attempts = self.State.QUEUED, at, 0
         self.claimed_at, self.finished_at = None, None
-        self.refusal_code, self.refusal_detail = "", ""
+        self.refusal_code, self.refusal_detail, self.refusal_values = "", "", {}
 
     def finish(self, *, warnings: list[dict[str, str]], at: datetime.datetime) -> None:
         """Its sessions exist."""
         self.state, self.warnings, self.finished_at = self.State.DONE, warnings, at
 
-    def refuse(self, *, code: str, detail: str, at: datetime.datetime) -> None:
+    def refuse(self, *, code: str, detail: Text, at: datetime.datetime) -> None:
         """It cannot become a session, and the athlete is told why."""
         self.state, self.finished_at = self.State.REFUSED, at
-        self.refusal_code, self.refusal_detail = code[:60], detail[:500]
+        self.refusal_code, self.refusal_detail, self.refusal_values = code[:60], detail.template[:500], detail.values

@@ -50,3 +50,16 @@ class BestEffort(models.Model):
 
     def __str__(self) -> str:
         return f"{self.record}: {self.value:g}"
+
+
+class AnnouncedRecord(models.Model):
+    """A record that has been announced. It outlives its session, whose file may be handed in again (WO-5)."""
+
+    pk = models.CompositePrimaryKey("user_id", "achieved_at", "sport", "record")
+    user_id = models.UUIDField()
+    achieved_at = models.DateTimeField(help_text="When the session ended: it says which activity this was.")
+    sport = models.CharField(max_length=10, choices=Sport)
+    record = models.CharField(max_length=32)
+
+    def __str__(self) -> str:
+        return f"{self.record} in {self.sport}"

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db.models import Max, Min, Q
 
 from contexts.workout import events
-from contexts.workout.models import BestEffort, PersonalBest, TrainingSession
+from contexts.workout.models import AnnouncedRecord, BestEffort, PersonalBest, TrainingSession
 from kernel.bus import publish
 
 
@@ -30,6 +30,15 @@ ASPECTS: Final = {
 }
 
 
+class News(NamedTuple):
+    """A session that holds a record from now on, and whose `value` beats the `previous` one, if there was any."""
+
+    session: TrainingSession
+    record: str
+    value: float
+    previous: float | None
+
+
 def compare_with_bests(*, session: TrainingSession, at: datetime) -> None:
     """Take over what this session did better than any before, and announce it.
 
@@ -41,22 +50,25 @@ def compare_with_bests(*, session: TrainingSession, at: datetime) -> None:
     for sport in {best.sport for best in own} - {session.sport}:
         settle(user_id=session.user_id, sport=sport)
     bests = {best.record: best for best in own if best.sport == session.sport}
+    news = []
     for record, aspect in ASPECTS.items():
         value, best = getattr(session, aspect.field), bests.get(record)
         if best is not None and best.session_id == session.id:
             _settle(session.user_id, session.sport, record, aspect, best)
         elif value and (best is None or aspect.beats(value, best.value)):
             _set(session, {record: value})
-            _announce(session, record, value, best.value if best else None, at)
+            news.append(News(session, str(record), value, best.value if best else None))
+    _announce(news, at)
 
 
 def take_new(*, sessions: Sequence[TrainingSession], at: datetime) -> None:
     """The same for new sessions of one athlete, one after the other."""
     bests = _bests_of(sessions)
+    news = []
     for session in sessions:
         found = {str(record): getattr(session, aspect.field) for record, aspect in ASPECTS.items()}
-        for record, beaten in _overtake(session, {name: value for name, value in found.items() if value}, bests):
-            _announce(session, record, found[record], beaten, at)
+        news += _overtake(session, {name: value for name, value in found.items() if value}, bests)
+    _announce(news, at)
 
 
 Bests = dict[tuple[str, str], float]
@@ -70,8 +82,8 @@ def _bests_of(sessions: Sequence[TrainingSession]) -> Bests:
     return {(best.sport, best.record): best.value for best in known}
 
 
-def _overtake(session: TrainingSession, found: Mapping[str, float], bests: Bests) -> list[tuple[str, float | None]]:
-    """Take over what the session did better; answers which records those are, and what each was until now."""
+def _overtake(session: TrainingSession, found: Mapping[str, float], bests: Bests) -> list[News]:
+    """Take over what the session did better, and answer it."""
     before = {record: bests.get((session.sport, record)) for record in found}
     better = {
         record: value
@@ -80,7 +92,7 @@ def _overtake(session: TrainingSession, found: Mapping[str, float], bests: Bests
     }
     _set(session, better)
     bests |= {(session.sport, record): value for record, value in better.items()}
-    return [(record, before[record]) for record in better]
+    return [News(session, record, value, before[record]) for record, value in better.items()]
 
 
 def efforts_in(numbers: Mapping[str, Any]) -> dict[str, float]:
@@ -102,12 +114,12 @@ def take_new_efforts(analysed: Sequence[tuple[TrainingSession, Mapping[str, Any]
     found = [(session, efforts_in(numbers)) for session, numbers in analysed]
     _keep_efforts(found)
     bests = _bests_of([session for session, _ in analysed])
+    news: list[News] = []
     for session, efforts in found:
         if session.duplicate_of_id is not None:
             continue
-        for record, beaten in _overtake(session, efforts, bests):
-            if beaten is not None:
-                _announce(session, record, efforts[record], beaten, at)
+        news += _overtake(session, efforts, bests)
+    _announce([one for one in news if one.previous is not None], at)
 
 
 def take_efforts_again(session: TrainingSession, numbers: Mapping[str, Any]) -> None:
@@ -203,15 +215,38 @@ def _settle(user_id: UUID, sport: str, record: str, aspect: Aspect, best: Person
         _set(holder, {record: value})
 
 
-def _announce(session: TrainingSession, record: str, value: float, previous: float | None, at: datetime) -> None:
-    publish(
-        events.PersonalRecordAchieved(
-            session_id=session.id,
-            user_id=session.user_id,
-            sport=session.sport,
-            record=str(record),
-            value=value,
-            previous=previous,
-            occurred_at=at,
-        )
+def _announce(news: Sequence[News], at: datetime) -> None:
+    """Say which records of one athlete were taken, each once, whatever comes and goes and comes again.
+
+    The caller holds the athlete's gate.
+    """
+    if not news:
+        return
+    announced = AnnouncedRecord.objects.filter(
+        user_id=news[0].session.user_id, achieved_at__in={one.session.ended_at for one in news}
+    )
+    known = set(announced.values_list("achieved_at", "sport", "record"))
+    unheard = {_of_moment(one): one for one in news if _of_moment(one) not in known}
+    AnnouncedRecord.objects.bulk_create(
+        AnnouncedRecord(user_id=one.session.user_id, achieved_at=achieved_at, sport=sport, record=record)
+        for (achieved_at, sport, record), one in unheard.items()
+    )
+    publish(*(_achievement(one, at) for one in unheard.values()))
+
+
+def _of_moment(one: News) -> tuple[datetime, str, str]:
+    """What tells a record of one activity from all others of the athlete."""
+    assert one.session.ended_at is not None
+    return one.session.ended_at, one.session.sport, one.record
+
+
+def _achievement(one: News, at: datetime) -> events.PersonalRecordAchieved:
+    return events.PersonalRecordAchieved(
+        session_id=one.session.id,
+        user_id=one.session.user_id,
+        sport=one.session.sport,
+        record=one.record,
+        value=one.value,
+        previous=one.previous,
+        occurred_at=at,
     )

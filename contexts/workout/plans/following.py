@@ -358,7 +358,10 @@ def _sets_of(session: TrainingSession) -> list[lifted.Lifted]:
 
 
 def count_sets(*, session: TrainingSession, at: datetime) -> None:
-    """A session's sets have changed after it was counted for a workout. The caller holds the athlete's gate."""
+    """A session's sets or numbers have changed after it was counted for a workout.
+
+    The caller holds the athlete's gate.
+    """
     row = ScheduledWorkout.objects.select_related("adopted").filter(session=session).first()
     if (
         row is not None

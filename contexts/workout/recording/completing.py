@@ -13,6 +13,7 @@ from contexts.workout.analysis import Derived, standstill
 from contexts.workout.models import LiveSample, SessionTrack, TrainingSession
 from contexts.workout.numbers import progress, records
 from contexts.workout.outdoors import tracks
+from contexts.workout.plans import following
 from contexts.workout.recording import active, tracking, watching
 from contexts.workout.recordings import LiftedSet, RecordedActivity, Streams
 from contexts.workout.series import columns, streams
@@ -298,6 +299,7 @@ def _record_beside_others(made: Made, at: datetime) -> None:
         return
     _save([made], duplicate_of=known)
     merging.combine(known)
+    following.count_sets(session=known, at=at)
     _look_at_progress(known, at)
 
 

@@ -19,7 +19,7 @@ import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import msgspec
@@ -61,11 +61,12 @@ class Question(msgspec.Struct):
 
 @dataclass(slots=True)
 class Answer:
-    """A reading, or the code of a refusal."""
+    """A reading, or the code of a refusal, with what it says."""
 
     reading: Reading | None = None
     code: str = ""
     detail: str = ""
+    values: dict[str, int | str] = field(default_factory=dict)
 
 
 class Reader:
@@ -178,8 +179,7 @@ def read_bounded(
     memory: int = MEMORY,
 ) -> Reading:
     """As `read`, but refuses what costs more than `seconds` of processor time or `memory` bytes."""
-    if len(data) > limits.max_bytes:
-        raise recording.TooLarge
+    limits.ensure_size(len(data))
     question = Question(filename=filename, limits=limits, seconds=seconds, memory=memory, size=len(data))
     try:
         with readers.one() as reader:
@@ -214,7 +214,7 @@ def _opened(envelope: bytes) -> Reading:
     except (msgspec.MsgspecError, ValueError) as nonsense:
         raise recording.ReaderFailed from nonsense
     if answer.reading is None:
-        raise REFUSALS.get(answer.code, recording.ReaderFailed)(answer.detail)
+        raise REFUSALS.get(answer.code, recording.ReaderFailed)(answer.detail, **answer.values)
     return answer.reading
 
 

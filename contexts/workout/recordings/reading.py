@@ -40,8 +40,7 @@ def read_known(data: bytes, *, filename: str, limits: Limits) -> Reading:
     """As `read`, but a fault of ours shows itself."""
     if not data:
         raise recording.Empty
-    if len(data) > limits.max_bytes:
-        raise recording.TooLarge
+    limits.ensure_size(len(data))
     if data.startswith(GZIP):
         return _read_compressed(data, filename, limits)
     if data[8:12] == fit.MAGIC:
@@ -82,7 +81,7 @@ def inflate(data: bytes, most: int) -> tuple[bytes, bool]:
                 raise recording.CorruptCompression from damage
             return bytes(made), False
         if len(made) > most:
-            raise recording.InflatesTooLarge
+            raise recording.InflatesTooLarge(most_mb=most // 1_000_000)
         if not member.eof:
             if not made:
                 raise recording.CorruptCompression

@@ -31,8 +31,9 @@ class Unreadable(Exception):
 
     code = "unreadable"
 
-    def __init__(self, detail: str | None = None) -> None:
-        self.detail = detail or (self.__doc__ or "").strip()
+    def __init__(self, detail: str | None = None, **values: int | str) -> None:
+        """`values` fill the `{name}`s of `detail`, or of the docstring in its place."""
+        self.detail, self.values = detail or (self.__doc__ or "").strip(), values
         super().__init__(self.detail)
 
 
@@ -43,7 +44,7 @@ class Empty(Unreadable):
 
 
 class TooLarge(Unreadable):
-    """The file is larger than we read."""
+    """The file is larger than {most_mb} MB."""
 
     code = "too_large"
 
@@ -67,7 +68,7 @@ class UnknownFormat(Unreadable):
 
 
 class InflatesTooLarge(Unreadable):
-    """The compressed file becomes larger than we read."""
+    """The compressed file becomes larger than {most_mb} MB."""
 
     code = "inflates_too_large"
 
@@ -134,6 +135,11 @@ class Limits:
     max_points: int = 1_000_000
     max_depth: int = 32
     max_activities: int = 100
+
+    def ensure_size(self, size: int) -> None:
+        """Refuses a file of so many bytes if they are too many."""
+        if size > self.max_bytes:
+            raise TooLarge(most_mb=self.max_bytes // 1_000_000)
 
 
 @dataclass(frozen=True, slots=True)

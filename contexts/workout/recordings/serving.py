@@ -122,7 +122,7 @@ def _said(question: Question, data: bytes) -> bytes:
         reading = read(data, filename=question.filename, limits=question.limits)
         return packed(Answer(reading=reading))
     except Unreadable as refusal:
-        return packed(Answer(code=refusal.code, detail=refusal.detail))
+        return packed(Answer(code=refusal.code, detail=refusal.detail, values=refusal.values))
     except MemoryError:
         return packed(Answer(code=recording.TooExpensive.code))
 

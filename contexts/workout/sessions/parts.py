@@ -7,7 +7,6 @@ from typing import Any
 from contexts.workout.models import StrengthSet, TrainingSession
 from contexts.workout.plans.exercises import Movement, recognise
 from contexts.workout.recordings import Lap, Length, LiftedSet, Pool
-from contexts.workout.sessions import merging
 from kernel.models import uuid7
 
 
@@ -52,10 +51,7 @@ def sets_of(session: TrainingSession) -> list[LiftedSet]:
 
 
 def keep_sets(session: TrainingSession, sets: list[LiftedSet]) -> None:
-    """The sets of an imported session; of one moment they stay in their order. Known names find their exercise.
-
-    Those of a duplicate may be what the session shows that stands for it.
-    """
+    """The sets of an imported session; of one moment they stay in their order. Known names find their exercise."""
     if not sets:
         return
     ids = sorted(uuid7() for _ in sets)
@@ -75,6 +71,3 @@ def keep_sets(session: TrainingSession, sets: list[LiftedSet]) -> None:
         )
         for set_id, words, one in zip(ids, said, sets, strict=True)
     )
-    if session.duplicate_of is not None:
-        assert session.completed_at is not None
-        merging.settle_sets(session=session.duplicate_of, at=session.completed_at)
