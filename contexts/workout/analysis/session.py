@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from contexts.workout.recordings import Pool
 from contexts.workout.recordings.recording import Streams
 
-from . import coupling, efforts, energy, heart, load, power, quality, ramp, running, swimming, times, zones
+from . import coupling, efforts, energy, heart, load, power, quality, ramp, running, stepping, swimming, times, zones
 from .derived import Derived, DerivedSeries
 from .elevation import Climb, ascent
 from .path import Path, distance
 from .series import Array, column, each_second, held_seconds
+from .stepping import ON_FOOT
 
-ON_FOOT = ("running", "walking")
 RACES = ("5k", "10k", "half_marathon", "marathon")
 
 
@@ -95,6 +95,8 @@ class Analysis:
     moving: Derived
     distance: Derived | None
     ascent: Derived | None
+    steps: Derived | None
+    cadence: Derived | None
     heart_rate: heart.HeartRate | None
     zones: ZonesSpent
     pacing: Pacing
@@ -139,12 +141,14 @@ def analyse(
     device_kcal: float | None = None,
     exertion: float | None = None,
     laps: Sequence[tuple[float, float]] = (),
+    pauses: Sequence[tuple[float, float]] = (),
     barometer: bool = True,
 ) -> Analysis:
     """Everything about a session. Seconds, metres and kilocalories as the device counted them go before our own.
 
     `exertion` is how hard the athlete says it was, from 0 to 10; `laps` are seconds since the start, as they were
-    marked; `barometer` is False where satellites gave the heights.
+    marked; in `pauses` the streams are silent, but for the counter of steps; `barometer` is False where satellites
+    gave the heights.
     """
     session = _Session.of(streams, sport, settings, barometer=barometer)
     lasted = times.duration(elapsed_s=elapsed_s, timer_s=timer_s)
@@ -161,12 +165,15 @@ def analyse(
         distance_m=covered.value if covered else None,
         physiology=settings,
     )
+    steps = stepping.Steps.of(streams, pauses)
     rest = energy.resting(settings, duration_s=lasted.value, height_cm=settings.height_cm)
     return Analysis(
         duration=lasted,
         moving=moved,
         distance=covered,
         ascent=ascent(column(streams.altitude_m), device_m=device_ascent_m, climb=session.climb),
+        steps=steps.total() if steps else None,
+        cadence=stepping.cadence(streams, sport, steps),
         heart_rate=beats,
         zones=spent,
         pacing=_pacing(session, laps),

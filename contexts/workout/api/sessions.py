@@ -102,6 +102,7 @@ class SessionDetails(SessionItem):
     fastest_1k_s = serializers.FloatField(allow_null=True)
     fastest_5k_s = serializers.FloatField(allow_null=True)
     ascent_m = serializers.FloatField(allow_null=True)
+    steps = serializers.IntegerField(allow_null=True, help_text="As a phone counted them, pauses left out.")
     methods = serializers.DictField(help_text="Each derived number's algorithm and what went into it.")
     anomalies = SessionAnomaly(many=True, help_text="What looked implausible, and how often.")
     import_id = serializers.UUIDField(allow_null=True)
@@ -148,6 +149,10 @@ class SessionStreams(serializers.Serializer):
     started_at = serializers.DateTimeField()
     revision = serializers.IntegerField()
     streams = StreamsField()
+    derived = serializers.DictField(
+        child=serializers.CharField(),
+        help_text="Streams nobody measured, and the algorithm they follow by: on foot the cadence by the steps.",
+    )
 
 
 DETAILS = (
@@ -158,6 +163,7 @@ DETAILS = (
     "laps",
     "hr_zones_s",
     "ascent_m",
+    "steps",
     "fastest_1k_s",
     "fastest_5k_s",
     "methods",
@@ -271,14 +277,14 @@ class StreamsOfSession(Endpoint):
         asked = StreamsQuery(data=request.query_params)
         asked.is_valid(raise_exception=True)
         session = history.shown_session(session_id=session_id, by=request.user.user_id, at=now())
-        streams = history.shown_streams(
+        streams, derived = history.shown_streams(
             session=session,
             by=request.user.user_id,
             kinds=asked.validated_data["kinds"],
             most=asked.validated_data.get("points"),
         )
         head = {"session_id": session.id, "started_at": session.started_at, "revision": session.revision}
-        body = encode_json(SessionStreams(head | {"streams": streams}).data)
+        body = encode_json(SessionStreams(head | {"streams": streams, "derived": derived}).data)
         return unless_known(request, body, content_type="application/json")
 
 

@@ -194,6 +194,7 @@ def compute(session: TrainingSession, settings: whole.Settings) -> dict[str, Any
         device_kcal=_said_by_device(session, "energy_kcal"),
         exertion=session.effort,
         laps=[(lap.start_s, lap.end_s) for lap in parts.laps_of(session)],
+        pauses=session.all_pauses_s(),
     )
     numbers = plain(result)
     numbers["quality"] = {

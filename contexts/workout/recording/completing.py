@@ -337,6 +337,7 @@ def _summarise(session: TrainingSession, recorded: Streams, **said: Any) -> None
         "moving_s": summary.moving,
         "distance_m": summary.distance,
         "ascent_m": summary.ascent,
+        "steps": summary.steps,
         "energy_kcal": summary.energy,
         "hr_avg": heart and heart.average,
         "fastest_1k_s": summary.efforts.get("fastest_1k"),
@@ -344,6 +345,7 @@ def _summarise(session: TrainingSession, recorded: Streams, **said: Any) -> None
     }
     for name, number in derived.items():
         setattr(session, name, number.value if number else None)
+    session.steps = int(summary.steps.value) if summary.steps else None
     session.hr_max = heart.maximum if heart else None
     session.hr_zones_s = [zones.below_s, *zones.seconds] if zones else None
     methods = derived | {"hr_zones_s": zones and zones.hr_max}
