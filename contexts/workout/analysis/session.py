@@ -28,6 +28,8 @@ class Settings:
     height_cm: float | None = None
     hr_max: int | None = None
     resting_bpm: float | None = None
+    resting_read_bpm: float | None = None
+    """As devices measured it in the weeks before; the athlete's own word goes before it."""
     threshold_bpm: float | None = None
     vt1_bpm: float | None = None
     vt2_bpm: float | None = None
@@ -285,7 +287,8 @@ def _strain(
     seconds: float,
 ) -> Strain:
     settings, graded = session.settings, session.graded
-    maximum = heart.max_heart_rate(settings).value
+    highest = heart.max_heart_rate(settings)
+    maximum = highest.value
     rates, held = heart.held_rates(session.streams)
     impulse = by_heart = by_pace = None
     rest = settings.resting_bpm
@@ -307,12 +310,25 @@ def _strain(
         )
     felt = load.by_exertion(exertion=exertion, seconds=seconds) if exertion is not None else None
     by_power = riding.summary.load if riding else None
+    loads = [by_power, by_pace, by_heart, felt]
+    if beats and beats.known_s and not any(loads):
+        loads.append(
+            load.estimated(
+                rates,
+                held,
+                maximum=highest,
+                resting_bpm=rest,
+                resting_read_bpm=settings.resting_read_bpm,
+                threshold_bpm=settings.threshold_bpm,
+                sex=settings.sex,
+            )
+        )
     return Strain(
         impulse=impulse,
         edwards=load.edwards(beats.zones.seconds) if beats and beats.zones else None,
         lucia=load.lucia(zones.in_zones(held, rates, _ventilatory(settings))) if beats else None,
         exertion=load.session_exertion(exertion=exertion, seconds=seconds) if exertion is not None else None,
-        load=load.best_load([by_power, by_pace, by_heart, felt]),
+        load=load.best_load(loads),
         efficiency=_efficiency(riding, normalised, beats),
         decoupling=_decoupling(session),
     )

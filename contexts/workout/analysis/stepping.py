@@ -32,7 +32,8 @@ SILENCE_S = 90.0
 COUNTED = declare(
     "steps-by-counter@1",
     unit="",
-    formula="Σ max(cᵢ − cᵢ₋₁, 0) of the phone's counter outside of pauses, without rises of more than 10 and 5 a second",
+    formula="Σ max(cᵢ − cᵢ₋₁, 0) of the phone's counter outside of pauses, without rises of more than 10 and 5 a "
+    "second",
     source="own",
     fastest_per_s=FASTEST_PER_S,
     at_once=AT_ONCE,

@@ -22,8 +22,8 @@ RANGES: Final = {
     "steps": (0, 100_000_000),
     "resistance": (-1_000, 1_000),
 }
-"""What a stored value may be, by stream (WO-3). Units: bpm, ms, degrees, m, m, m/s, 1/min, W, °C; steps counted so far
-(from wherever the counter began), a machine's own levels."""
+"""What a stored value may be, by stream (WO-3). Units: bpm, ms, degrees, m, m, m/s, 1/min, W, °C; steps so far, from
+wherever their counter began; a machine's own levels."""
 
 
 def holds(sql: str) -> models.Func:

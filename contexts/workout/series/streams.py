@@ -144,7 +144,7 @@ def together(packed: Sequence[Columns], *, since_us: int = 0) -> Streams:
 
 
 def derived_streams(session: TrainingSession, packed: Sequence[Columns]) -> list[Columns]:
-    """What follows from the streams of a session and was not measured: the cadence by a runner's or walker's steps."""
+    """What follows from the streams of a session and nobody measured: the cadence of a runner's or walker's steps."""
     by_kind = {each.kind: each for each in packed}
     if session.sport not in stepping.ON_FOOT or "cadence" in by_kind or "steps" not in by_kind:
         return []

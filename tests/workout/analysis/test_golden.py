@@ -224,6 +224,22 @@ class TestLoad:
         assert load.by_pace(normalised_mps=4, seconds=3_600, threshold_mps=4).value == near(100)
         assert load.by_pace(normalised_mps=3.6, seconds=1_800, threshold_mps=4).value == near(40.5)
 
+    def test_what_is_not_known_is_estimated(self):
+        """By hand: 30 min of a man of 40 at 140 are an impulse of 46.04, an hour at 158.4 of 180 one of 152.02."""
+        nothing = {"resting_bpm": None, "resting_read_bpm": None, "threshold_bpm": None}
+        by_age = heart.max_heart_rate(session.Settings(age=40))
+        found = load.estimated([140], [1_800], maximum=by_age, sex="male", **nothing)
+        assert found.value == near(30.284, abs=0.0005)
+        said_by = [found.inputs[name] for name in ("resting_by", "maximum_by", "threshold_by")]
+        assert said_by == ["usual", "fox-1971@1", "maximum"]
+        assert load.estimated([158.4], [3_600], maximum=by_age, sex="female", **nothing).value == near(100)
+        known = nothing | {"resting_read_bpm": 50, "threshold_bpm": 165}
+        found = load.estimated([165], [3_600], maximum=by_age, sex="female", **known)
+        assert (found.value, found.inputs["resting_by"], found.inputs["threshold_by"]) == (
+            (near(100), "devices", "athlete")
+        )
+        assert load.estimated([140], [60], maximum=by_age, sex="male", **nothing | {"resting_bpm": 170}) is None
+
     def test_exertion(self):
         assert load.session_exertion(exertion=7, seconds=3_600).value == 420
         assert load.by_exertion(exertion=8, seconds=3_600).value == 100
