@@ -263,6 +263,27 @@ class TestAnalysis:
         assert zones["bounds"]["lower"] == [100, 130, 145]
         assert zones["seconds"][1] > 0 == zones["seconds"][2]
 
+    def test_wo5_a_session_and_its_analysis_tell_of_the_same_zones(self, register, work):
+        """Until the analysis the summary's, by the maximum; each with its bounds."""
+        anna = register(birth_date="1990-01-01", sex="female")
+        own = {"zones_by": "custom", "zones_bpm": [100, 130, 145], "sport": "running"}
+        assert put(anna, **own).status_code == 200
+        hand_in(anna, gpx((now() - timedelta(days=2)).replace(microsecond=0), bpm=140))
+        work()
+        session = TrainingSession.objects.get()
+        before = anna.api.get(f"{SESSIONS}/{session.pk}").json()
+        highest = 220 - session.athlete["age"]
+        assert before["hr_zones_bpm"] == pytest.approx([highest * part / 10 for part in (5, 6, 7, 8, 9)])
+        assert before["methods"]["hr_zones_s"]["algorithm"] == "fox-1971@1"
+        assert len(before["hr_zones_s"]) == 6
+        tasks.analyse_sessions()
+        after = anna.api.get(f"{SESSIONS}/{session.pk}").json()
+        zones = analysis_of(anna, session)["numbers"]["zones"]["heart_rate"]
+        assert after["hr_zones_bpm"] == zones["bounds"]["lower"] == [100, 130, 145]
+        assert after["hr_zones_s"] == [zones["below_s"], *zones["seconds"]]
+        assert sum(after["hr_zones_s"]) == sum(before["hr_zones_s"]) > 0
+        assert after["methods"]["hr_zones_s"]["algorithm"] == "custom-zones"
+
     def test_thresholds_that_cannot_be_are_refused(self, register):
         anna, boris = register(), register()
         for more, code in (

@@ -296,12 +296,12 @@ def numbers_in(numbers: Any, path: str = "") -> Iterator[tuple[str, dict[str, An
             yield path, numbers
             return
         if "bounds" in numbers and "seconds" in numbers:
-            yield path, _in_zones(numbers)
+            yield path, in_zones(numbers)
         for name, inner in numbers.items():
             yield from numbers_in(inner, f"{path}.{name}" if path else name)
 
 
-def _in_zones(spent: Mapping[str, Any]) -> dict[str, Any]:
+def in_zones(spent: Mapping[str, Any]) -> dict[str, Any]:
     """Seconds below the first zone and in each, as a number that says where the bounds come from."""
     bounds = spent["bounds"]
     return {
