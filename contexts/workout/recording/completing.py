@@ -13,6 +13,7 @@ from contexts.workout.analysis import Derived, standstill
 from contexts.workout.models import LiveSample, SessionTrack, TrainingSession
 from contexts.workout.numbers import progress, records
 from contexts.workout.outdoors import tracks
+from contexts.workout.plans import taking_back
 from contexts.workout.recording import active, tracking, watching
 from contexts.workout.recordings import LiftedSet, RecordedActivity, Streams
 from contexts.workout.series import columns, streams
@@ -162,6 +163,7 @@ def record_offline(
         session.distance_by = streams.PHONE
     together = streams.merged(points, streams.points_of(session, inside))
     has_changed = not is_new and _is_told_anew(session)
+    has_other_sport = has_changed and _is_of_other_sport(session)
     _note_counted(session, recorder.counted)
     session.changes += has_changed
     if is_new:
@@ -185,6 +187,8 @@ def record_offline(
         announce([session], at)
     else:
         merging.combine(session)
+    if has_other_sport:
+        taking_back.match_anew(session, at=at)
     if has_changed:
         announce_change(session, at)
     _look_at_progress(session, at)
@@ -195,6 +199,11 @@ def _is_told_anew(session: TrainingSession) -> bool:
     return not TrainingSession.objects.filter(
         pk=session.pk, sport=session.sport, visibility=session.visibility
     ).exists()
+
+
+def _is_of_other_sport(session: TrainingSession) -> bool:
+    """Whether a session, as it is in memory, has another sport than the stored one."""
+    return not TrainingSession.objects.filter(pk=session.pk, sport=session.sport).exists()
 
 
 def _differs(session: TrainingSession, points: streams.Points) -> bool:
