@@ -182,10 +182,11 @@ class TestMachinesAndSensors:
         assert read(fit, filename="x.fit").activities[0].streams.resistance.tolist() == [12, 14]
         assert done["distance_m"] == pytest.approx(9), "a counter that did not begin at zero"
 
-    def test_wo1_a_machines_own_total_is_the_energy_of_the_session(self, register, deliver):
+    @pytest.mark.parametrize("kind", ["bike_trainer", "cross_trainer"])
+    def test_wo1_a_machines_own_total_is_the_energy_of_the_session(self, register, deliver, kind):
         """Counted on from where it began, and from zero once; what came after the end counts too, once."""
         person = register(body_mass_kg=75)
-        trainer, session = wear(person, kind="bike_trainer"), start(person, sport="cycling")
+        trainer, session = wear(person, kind=kind), start(person, sport="cycling")
         begin = moment(session["started_at"]) - timedelta(minutes=10)
         lengthen(session, begin=begin)
         trainer.send(beats_from(begin, [900, 1_000, *range(0, 219, 2)], every_s=5), stream="counted_energy")

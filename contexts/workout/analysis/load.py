@@ -62,7 +62,8 @@ ESTIMATED = declare(
     formula="100 · impulse of the session / impulse of an hour at the threshold heart rate (Banister); of what the "
     "athlete has not said the maximum is 220 − age, the threshold 88 % of the maximum, and rest the median that "
     "devices measured in the 30 days before, else 60 bpm",
-    source="own scaling of Banister 1991; the threshold by Seiler & Tønnessen 2009, Sportscience 13:32",
+    source="own scaling of Banister 1991; the threshold by Seiler & Tønnessen 2009, Sportscience 13:32; the usual "
+    "rest is the lowest of what is normal in adults (60 to 100, American Heart Association)",
     threshold_part=THRESHOLD_PART,
     usual_resting_bpm=USUAL_RESTING_BPM,
 )
