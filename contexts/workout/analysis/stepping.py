@@ -94,7 +94,7 @@ class Steps:
         walking = rates > 0
         seconds = np.diff(self.clock_s, prepend=self.clock_s[:1])[there][walking]
         known = float(seconds.sum())
-        return BY_STEPS.number(rates[walking] @ seconds / known, {"readings": len(there)}) if known else None
+        return BY_STEPS.number(float(rates[walking] @ seconds) / known, {"readings": len(there)}) if known else None
 
     def _paced(self) -> tuple[NDArray[np.intp], Array]:
         """Which readings tell a pace, and that pace."""
@@ -127,4 +127,4 @@ def cadence(streams: Streams, sport: str, steps: Steps | None) -> Derived | None
 def _average(cadences: Array, seconds: Array) -> Derived | None:
     turning = np.isfinite(cadences) & (cadences > 0)
     known = float(seconds[turning].sum())
-    return AVERAGE.number(cadences[turning] @ seconds[turning] / known) if known else None
+    return AVERAGE.number(float(cadences[turning] @ seconds[turning]) / known) if known else None

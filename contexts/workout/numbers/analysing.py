@@ -100,9 +100,14 @@ def _analyse(session_ids: Collection[UUID], at: datetime) -> int:
         return 0
     entries = dated.entries_of(sessions[0].user_id)
     analysed = []
-    for session in sessions:
-        settings = settings_on(session, entries)
-        body = resting.with_resting_rate(session, settings) if settings else None
+    known = [settings_on(session, entries) for session in sessions]
+    rests = resting.rates_before(
+        session
+        for session, settings in zip(sessions, known, strict=True)
+        if settings and settings.resting_bpm is None and session.hr_avg is not None
+    )
+    for session, settings in zip(sessions, known, strict=True):
+        body = replace(settings, resting_read_bpm=rests.get(session.pk)) if settings else None
         analysed.append(Analysed(session, settings, body, compute(session, body) if body else {}))
     return _keep(by=sessions[0].user_id, analysed=analysed, at=at)
 

@@ -15,7 +15,6 @@ from contexts.workout.analysis import (
     ramp,
     running,
     session,
-    stepping,
     strength,
     variability,
     zones,
@@ -224,22 +223,6 @@ class TestLoad:
         assert load.by_pace(normalised_mps=4, seconds=3_600, threshold_mps=4).value == near(100)
         assert load.by_pace(normalised_mps=3.6, seconds=1_800, threshold_mps=4).value == near(40.5)
 
-    def test_what_is_not_known_is_estimated(self):
-        """By hand: 30 min of a man of 40 at 140 are an impulse of 46.04, an hour at 158.4 of 180 one of 152.02."""
-        nothing = {"resting_bpm": None, "resting_read_bpm": None, "threshold_bpm": None}
-        by_age = heart.max_heart_rate(session.Settings(age=40))
-        found = load.estimated([140], [1_800], maximum=by_age, sex="male", **nothing)
-        assert found.value == near(30.284, abs=0.0005)
-        said_by = [found.inputs[name] for name in ("resting_by", "maximum_by", "threshold_by")]
-        assert said_by == ["usual", "fox-1971@1", "maximum"]
-        assert load.estimated([158.4], [3_600], maximum=by_age, sex="female", **nothing).value == near(100)
-        known = nothing | {"resting_read_bpm": 50, "threshold_bpm": 165}
-        found = load.estimated([165], [3_600], maximum=by_age, sex="female", **known)
-        assert (found.value, found.inputs["resting_by"], found.inputs["threshold_by"]) == (
-            (near(100), "devices", "athlete")
-        )
-        assert load.estimated([140], [60], maximum=by_age, sex="male", **nothing | {"resting_bpm": 170}) is None
-
     def test_exertion(self):
         assert load.session_exertion(exertion=7, seconds=3_600).value == 420
         assert load.by_exertion(exertion=8, seconds=3_600).value == 100
@@ -270,38 +253,6 @@ class TestLoad:
         assert load.monotony([50] * 7) is None
         assert load.acute_to_chronic([50] * 21 + [100] * 7).value == near(100 / 62.5)
         assert load.acute_to_chronic([50] * 27) is None
-
-
-class TestSteps:
-    @staticmethod
-    def of(times, counts, pauses=()):
-        return stepping.Steps.of(Streams(time=times, steps=counts), pauses)
-
-    @pytest.mark.parametrize(
-        ("times", "counts", "expected"),
-        [
-            ([0, 10, 20], [1_000, 1_028, 1_056], 56),
-            ([10, 20], [28, 56], 56),  # it began at zero with the session
-            ([10, 20], [280, 308], 28),  # it did not
-            ([0, 10, 20, 30], [1_000, 1_028, 3, 31], 56),  # the phone was switched off and on
-            ([0, 10, 20, 30], [0, 28, 9_000, 9_028], 56),  # another counter
-            ([0, 10, 11], [0, 0, 28], 28),  # held back until it was sure
-            ([0, 10, 20], [0, None, 56], 56),
-        ],
-    )
-    def test_what_a_counter_says(self, times, counts, expected):
-        assert self.of(times, counts).total().value == expected
-
-    def test_what_it_counts_in_a_pause_is_taken_off(self):
-        """With and without a reading in the pause, and where it has been read in the pause alone."""
-        known = [0, 100, 101, 150, 200, 300], [0, 280, 282, 300, 320, 600]
-        assert self.of(*known, [(100, 200)]).total().value == 560
-        assert self.of([0, 100, 200, 300], [0, 280, 320, 600], [(100, 200)]).total().value == 560
-        assert self.of([110, 120], [5_009, 5_018], [(100, 200)]).total() is None
-
-    def test_nothing_is_known_of_the_pace_across_a_long_silence(self):
-        moments, rates = self.of([0, 60, 200, 215], [0, 180, 400, 440]).cadence()
-        assert (moments.tolist(), rates.tolist()) == ([60, 215], [180, 160])
 
 
 class TestSession:
