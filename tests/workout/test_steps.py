@@ -7,7 +7,7 @@ import pytest
 
 from contexts.workout import tasks
 from contexts.workout.models import TrainingSession
-from tests.workout.conftest import SESSIONS, move
+from tests.workout.conftest import SESSIONS, gpx, hand_in, move, progress
 from tests.workout.test_exporting import again, export
 from tests.workout.test_recording import begun_ago, send, start
 
@@ -82,3 +82,26 @@ def test_wo9_steps_come_back_the_same(register, work):
     assert twice == once
     assert anna.api.get(f"{SESSIONS}/{new}").json()["steps"] == done["steps"]
     assert drawn(anna, {"id": new})[1] == {"cadence": "cadence-by-steps@1"}
+
+
+def test_wo9_the_steps_of_the_phone_stand_beside_what_the_watch_measured(register, work):
+    anna = register()
+    session = stepped(anna, "running")
+    done = move(anna, session, "complete")
+    by_phone = export(anna, session["id"], "json")
+    begin = TrainingSession.objects.get(id=session["id"]).started_at
+    assert anna.api.delete(f"{SESSIONS}/{session['id']}").status_code == 204
+    by_watch = gpx(begin, points=61).replace(b'creator="test"', b'creator="Forerunner 945"')
+    found = []
+    for content, name in ((by_watch, "run.gpx"), (by_phone, "run.json")):
+        answer = hand_in(anna, content, name)
+        work()
+        found += progress(anna, answer)["sessions"]
+    watch, phone = found
+    shown = anna.api.get(f"{SESSIONS}/{watch}").json()
+    assert (shown["steps"], shown["hr_avg"]) == (done["steps"], 140)
+    assert (shown["taken_from"]["steps"], shown["taken_from"]["stream.steps"]) == (phone, phone)
+    streams, derived = drawn(anna, {"id": watch})
+    assert ("heart_rate" in streams, derived) == (True, {"cadence": "cadence-by-steps@1"})
+    assert anna.api.post(f"{SESSIONS}/{watch}/split").status_code == 200
+    assert anna.api.get(f"{SESSIONS}/{watch}").json()["steps"] is None
