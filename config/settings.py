@@ -302,7 +302,7 @@ SPECTACULAR_SETTINGS = {
         "SyncedStateEnum": ["waiting_for_start", "underway", "completed", "deleted"],
         "SampleKindEnum": [
             *("heart_rate", "latitude", "longitude", "altitude", "distance", "speed", "cadence", "power"),
-            "temperature",
+            *("temperature", "steps", "resistance"),
         ],
         "GoalPeriodEnum": "contexts.workout.models.Goal.Period",
         "ProgressPeriodEnum": "contexts.workout.numbers.progress.PERIOD_CHOICES",

@@ -31,7 +31,7 @@ KINDS = {
     gatt.RSC_MEASUREMENT: "foot_pod",
     gatt.CYCLING_POWER_MEASUREMENT: "power_meter",
     gatt.TREADMILL_DATA: "treadmill",
-    gatt.CROSS_TRAINER_DATA: "other",
+    gatt.CROSS_TRAINER_DATA: "cross_trainer",
     gatt.ROWER_DATA: "rowing_machine",
     gatt.INDOOR_BIKE_DATA: "bike_trainer",
     gatt.PULSE_OXIMETER_SPOT_CHECK: "pulse_oximeter",

@@ -173,13 +173,19 @@ class DeviceKind(StrEnum):
     CADENCE_SENSOR = "cadence_sensor"
     FOOT_POD = "foot_pod"
     TREADMILL = "treadmill"
+    CROSS_TRAINER = "cross_trainer"
     BIKE_TRAINER = "bike_trainer"
     ROWING_MACHINE = "rowing_machine"
     BRIDGE = "bridge"
     OTHER = "other"
 
 
-MACHINES = (DeviceKind.TREADMILL, DeviceKind.BIKE_TRAINER, DeviceKind.ROWING_MACHINE)
+MACHINES = (
+    DeviceKind.TREADMILL,
+    DeviceKind.CROSS_TRAINER,
+    DeviceKind.BIKE_TRAINER,
+    DeviceKind.ROWING_MACHINE,
+)
 """What counts the energy of whoever is on it."""
 
 CALIBRATED_EVERY: dict[str, timedelta] = {

@@ -27,6 +27,7 @@ from contexts.workout.analysis.heart import (
 )
 from contexts.workout.analysis.path import FASTEST_MPS, Path, distance, haversine
 from contexts.workout.analysis.series import column
+from contexts.workout.analysis.stepping import Steps
 from contexts.workout.analysis.swimming import pool_distance
 from contexts.workout.analysis.times import duration, moving_time
 from contexts.workout.recordings import Pool
@@ -79,6 +80,7 @@ class Summary:
     moving: Derived
     distance: Derived | None
     ascent: Derived | None
+    steps: Derived | None
     heart_rate: HeartRate | None
     energy: Derived | None
     efforts: dict[str, Derived]
@@ -135,6 +137,7 @@ def summarise(
         physiology=physiology,
     )
     surest, spent = next(iter(computed.items()), (None, None))
+    stepped = Steps.of(streams, pauses)
     seen = anomalies(streams, path, physiology)
     if device_kcal and surest and spent and not agrees(device_kcal, spent.value, surest):
         seen.append(Anomaly("energy_differs_from_formula", 1))
@@ -143,6 +146,7 @@ def summarise(
         moving=moved,
         distance=covered,
         ascent=ascent(column(streams.altitude_m, len(streams)), times=streams.time, device_m=device_ascent_m),
+        steps=stepped.total() if stepped else None,
         heart_rate=heart_rate(streams, physiology),
         energy=DEVICE.number(device_kcal, unit="kcal") if device_kcal else spent,
         efforts=efforts(path, sport),

@@ -6,11 +6,14 @@ from contextlib import closing
 
 import pytest
 
+from contexts.health import rules
 from contexts.health.catalogue import BY_NAME
 from contexts.health.doubts import Doubt
+from contexts.health.rules import DeviceKind
+from device_bridge.introducing import KINDS
 from device_bridge.meanings import DOUBTS, NO_VALUE, STREAMS
 from device_bridge.naming import METRICS, TOLD_IN, body_of, metric_of
-from device_bridge.readings import Observation, Reading
+from device_bridge.readings import MACHINES, Observation, Reading
 from device_bridge.spool import Spool
 
 AT = 1_790_000_000_000_000
@@ -32,6 +35,11 @@ def test_he3_no_two_streams_share_a_metric_and_the_table_names_no_others():
 
 def test_he3_the_platform_knows_every_doubt_of_the_bridge():
     assert set(Doubt.__members__) - {"other"} == WORDS - NO_VALUE
+
+
+def test_he3_the_platform_knows_every_kind_of_device_and_counts_the_energy_of_machines():
+    assert set(KINDS.values()) <= set(DeviceKind)
+    assert {KINDS[characteristic] for characteristic in MACHINES} == set(rules.MACHINES)
 
 
 def test_units_and_doubts_are_told_where_there_are_any(tmp_path):

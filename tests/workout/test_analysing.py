@@ -13,6 +13,7 @@ from contexts.workout import tasks
 from contexts.workout.analysis import derived, load
 from contexts.workout.models import Analysis, TrainingSession
 from contexts.workout.numbers import analysing, recomputing
+from tests.conftest import agree
 from tests.workout.conftest import SESSIONS, gpx, hand_in, move, start
 
 WORKOUT = "/api/v1/workout"
@@ -262,6 +263,27 @@ class TestAnalysis:
         assert zones["bounds"]["lower"] == [100, 130, 145]
         assert zones["seconds"][1] > 0 == zones["seconds"][2]
 
+    def test_wo5_a_session_and_its_analysis_tell_of_the_same_zones(self, register, work):
+        """Until the analysis the summary's, by the maximum; each with its bounds."""
+        anna = register(birth_date="1990-01-01", sex="female")
+        own = {"zones_by": "custom", "zones_bpm": [100, 130, 145], "sport": "running"}
+        assert put(anna, **own).status_code == 200
+        hand_in(anna, gpx((now() - timedelta(days=2)).replace(microsecond=0), bpm=140))
+        work()
+        session = TrainingSession.objects.get()
+        before = anna.api.get(f"{SESSIONS}/{session.pk}").json()
+        highest = 220 - session.athlete["age"]
+        assert before["hr_zones_bpm"] == pytest.approx([highest * part / 10 for part in (5, 6, 7, 8, 9)])
+        assert before["methods"]["hr_zones_s"]["algorithm"] == "fox-1971@1"
+        assert len(before["hr_zones_s"]) == 6
+        tasks.analyse_sessions()
+        after = anna.api.get(f"{SESSIONS}/{session.pk}").json()
+        zones = analysis_of(anna, session)["numbers"]["zones"]["heart_rate"]
+        assert after["hr_zones_bpm"] == zones["bounds"]["lower"] == [100, 130, 145]
+        assert after["hr_zones_s"] == [zones["below_s"], *zones["seconds"]]
+        assert sum(after["hr_zones_s"]) == sum(before["hr_zones_s"]) > 0
+        assert after["methods"]["hr_zones_s"]["algorithm"] == "custom-zones"
+
     def test_thresholds_that_cannot_be_are_refused(self, register):
         anna, boris = register(), register()
         for more, code in (
@@ -291,6 +313,33 @@ class TestAnalysis:
         backwards = anna.api.get(f"{WORKOUT}/fitness?from=2026-05-02&to=2026-05-01")
         assert (backwards.status_code, backwards.json()["errors"][0]["code"]) == (400, "bad_range")
         assert anna.api.get(f"{WORKOUT}/fitness?from=0001-01-01&to=0001-01-02").status_code == 400
+
+    def test_wo5_without_thresholds_a_heart_rate_gives_an_estimated_load(self, register, work):
+        """By age and what is usual, then by what devices measured; it counts where nothing else does."""
+        anna = register(birth_date="1990-01-01", sex="female")
+        agree(anna)
+        first = ran(anna, work, days_ago=3, bpm=150)
+        strain = analysis_of(anna, first)["numbers"]["strain"]["load"]
+        assert (strain["code"], strain["others"]) == ("load_by_heart_rate_estimated", [])
+        told = why(anna, first, "strain.load.believed").json()
+        assert told["algorithm"] == "load-by-heart-rate-estimated@1"
+        assert (told["inputs"]["resting_by"], told["inputs"]["resting_bpm"]) == ("usual", 60)
+        for days, bpm in ((9, 48), (6, 52), (5, 50)):
+            at = (now() - timedelta(days=days)).isoformat()
+            rest = {"stream": "resting_heart_rate", "value": bpm, "time": at}
+            assert anna.api.post("/api/v1/health/entries", rest).status_code == 201
+        second = ran(anna, work, days_ago=2, bpm=150)
+        inputs = why(anna, second, "strain.load.believed").json()["inputs"]
+        assert (inputs["resting_by"], inputs["resting_bpm"]) == ("devices", 50)
+        days = {day["day"]: day for day in anna.api.get(f"{WORKOUT}/fitness").json()["days"]}
+        loads = [days[str((now() - timedelta(days=ago)).date())] for ago in (3, 2, 1)]
+        assert [day["estimated"] for day in loads] == [True, True, False]
+        assert loads[0]["load"] < loads[1]["load"], "the lower the rest, the more of the reserve was used"
+        assert loads[2]["fitness"] > 0
+        assert anna.api.patch(f"{SESSIONS}/{second.pk}", {"effort": 5}).status_code == 200
+        tasks.analyse_sessions()
+        strain = analysis_of(anna, second)["numbers"]["strain"]["load"]
+        assert (strain["code"], strain["others"]) == ("load_by_exertion", [])
 
     def test_sets_are_strength(self, register):
         anna = register(birth_date="1990-01-01", sex="female")

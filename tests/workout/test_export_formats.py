@@ -46,6 +46,8 @@ RANGES = {
     "cadence_rpm": (0, 400),
     "power_w": (0, 2000),
     "temperature_c": (-40, 60),
+    "steps": (0, 1e6),
+    "resistance": (-100, 300),
 }
 
 words = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=40)

@@ -43,6 +43,11 @@ def run_of(session_id: Any, begin: datetime = BEGIN, minutes: int = 10, every_s:
             {"kind": "latitude", "times_ms": ms, "values": north},
             {"kind": "longitude", "times_ms": ms, "values": [8.0] * len(ms)},
             {"kind": "heart_rate", "times_ms": ms, "values": [140.0 + minute] * len(ms)},
+            {
+                "kind": "steps",
+                "times_ms": ms,
+                "values": [7_000.0 + minute * 180 + 3 * s for s in range(0, 60, every_s)],
+            },
         ]
         batches.append(told(session_id, later, "samples", series=series))
     return [
@@ -83,6 +88,7 @@ class TestOfflineSessions:
         assert session["distance_m"] == pytest.approx(1_785, rel=0.02)
         assert session["duration_s"] == pytest.approx(600)
         assert session["hr_max"] == 149
+        assert session["steps"] == pytest.approx(1_785, abs=15)
         assert session["laps"] == ["2026-05-01T06:07:00Z"]
 
     def test_wo9_any_order_any_pieces_any_repeats_end_in_the_same_state(self, register):

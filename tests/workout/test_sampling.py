@@ -6,6 +6,7 @@ import pytest
 
 from contexts.workout import events
 from contexts.workout.models import LiveSample, TrainingSession
+from contexts.workout.recordings import read
 from kernel.databases import unit_of_work
 from tests.workout.conftest import SESSIONS, beats_from, moment, move, start, wear
 
@@ -171,17 +172,21 @@ class TestMachinesAndSensors:
         begin = moment(session["started_at"]) - timedelta(minutes=10)
         lengthen(session, begin=begin)
         told = {"speed": [8.0, 9.0], "power": [200, 210], "cadence": [85, 90], "distance": [5_008, 5_017]}
-        for stream, values in told.items():
+        for stream, values in (told | {"resistance_level": [12, 14]}).items():
             trainer.send(beats_from(begin, values, every_s=1), stream=stream)
         deliver()
         done = move(person, session, "complete")
+        told["resistance"] = [12, 14]
         assert {kind: each["values"] for kind, each in streams_of(person, session).items()} == told
+        fit = person.api.get(f"{SESSIONS}/{session['id']}/export?format=fit").content
+        assert read(fit, filename="x.fit").activities[0].streams.resistance.tolist() == [12, 14]
         assert done["distance_m"] == pytest.approx(9), "a counter that did not begin at zero"
 
-    def test_wo1_a_machines_own_total_is_the_energy_of_the_session(self, register, deliver):
+    @pytest.mark.parametrize("kind", ["bike_trainer", "cross_trainer"])
+    def test_wo1_a_machines_own_total_is_the_energy_of_the_session(self, register, deliver, kind):
         """Counted on from where it began, and from zero once; what came after the end counts too, once."""
         person = register(body_mass_kg=75)
-        trainer, session = wear(person, kind="bike_trainer"), start(person, sport="cycling")
+        trainer, session = wear(person, kind=kind), start(person, sport="cycling")
         begin = moment(session["started_at"]) - timedelta(minutes=10)
         lengthen(session, begin=begin)
         trainer.send(beats_from(begin, [900, 1_000, *range(0, 219, 2)], every_s=5), stream="counted_energy")

@@ -1,8 +1,10 @@
-"""A session that counted for a scheduled workout is deleted (WO-2)."""
+"""A session that counted for a scheduled workout is deleted, or is of another sport (WO-2)."""
 
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
+from django.utils.timezone import now
 
 from contexts.workout.models import Exercise
 from contexts.workout.plans import exercise_library
@@ -22,6 +24,8 @@ from tests.workout.planning import (
     write_plan,
     write_workout,
 )
+from tests.workout.test_offline import run_of as offline_run
+from tests.workout.test_offline import send, told
 
 pytestmark = pytest.mark.django_db(databases="__all__", transaction=True)
 
@@ -74,6 +78,42 @@ def test_wo2_of_two_sessions_the_one_left_counts(anna, work, deliver):
     delete_session(anna, first)
     assert [(row["state"], row["session_id"]) for row in schedule(anna)[:1]] == [("done", second)]
     assert_invariants_hold()
+
+
+def test_wo2_a_session_of_another_sport_counts_for_another_workout(anna, work, deliver):
+    """And for none where there is none of that sport; what it had counted for is before its athlete again."""
+    adopt(anna, write_plan(anna, write_workout(anna)))
+    ride = write_workout(anna, sport="cycling")
+    adopt(anna, write_plan(anna, ride, sport="cycling"))
+    session_id = run_of(anna, work, noon(0))
+    deliver()
+
+    def counted():
+        return {row["sport"]: (row["state"], row["session_id"]) for row in schedule(anna) if row["day"] == day(0)}
+
+    waiting, done = ("planned", None), ("done", session_id)
+    assert counted() == {"running": done, "cycling": waiting}
+    for sport, expected in (
+        ("cycling", {"running": waiting, "cycling": done}),
+        ("rowing", {"running": waiting, "cycling": waiting}),
+        ("running", {"running": done, "cycling": waiting}),
+    ):
+        assert anna.api.patch(f"{WORKOUT}/sessions/{session_id}", {"sport": sport}).status_code == 200
+        assert counted() == expected
+    assert_invariants_hold()
+
+
+def test_wo2_a_sport_corrected_offline_counts_for_another_workout(anna, deliver):
+    adopt(anna, write_plan(anna, write_workout(anna)))
+    session_id = uuid4()
+    operations = offline_run(session_id, begin=now() - timedelta(hours=1), minutes=30)
+    send(anna, operations)
+    deliver()
+    assert schedule(anna)[0]["session_id"] == str(session_id)
+    send(anna, [told(session_id, now(), "edit", sport="cycling")])
+    assert (schedule(anna)[0]["state"], schedule(anna)[0]["session_id"]) == ("planned", None)
+    send(anna, [told(session_id, now(), "edit", sport="running")])
+    assert schedule(anna)[0]["session_id"] == str(session_id)
 
 
 def test_wo2_what_the_athlete_has_reported_stands_without_its_session(anna, deliver):

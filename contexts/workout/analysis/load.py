@@ -50,6 +50,23 @@ BY_HEART_RATE = declare(
     formula="100 · impulse of the session / impulse of an hour at the threshold heart rate (Banister)",
     source="own scaling of Banister 1991",
 )
+THRESHOLD_PART = 0.88
+"""Of the maximum: where zone 4 of five begins, and with it what cannot be kept up for long."""
+
+USUAL_RESTING_BPM = 60.0
+"""The lowest of what is normal in adults (60 to 100), about which those lie who train."""
+
+ESTIMATED = declare(
+    "load-by-heart-rate-estimated@1",
+    unit="",
+    formula="100 · impulse of the session / impulse of an hour at the threshold heart rate (Banister); of what the "
+    "athlete has not said the maximum is 220 − age, the threshold 88 % of the maximum, and rest the median that "
+    "devices measured in the 30 days before, else 60 bpm",
+    source="own scaling of Banister 1991; the threshold by Seiler & Tønnessen 2009, Sportscience 13:32; the usual "
+    "rest is the lowest of what is normal in adults (60 to 100, American Heart Association)",
+    threshold_part=THRESHOLD_PART,
+    usual_resting_bpm=USUAL_RESTING_BPM,
+)
 BY_PACE = declare(
     "load-by-pace@1",
     unit="",
@@ -141,6 +158,36 @@ def by_heart_rate(
     return BY_HEART_RATE.number(100 * whole.value / hour.value, {**whole.inputs, "threshold_bpm": threshold_bpm})
 
 
+def estimated(
+    rates: ArrayLike,
+    seconds: ArrayLike,
+    *,
+    maximum: Derived,
+    resting_bpm: float | None,
+    resting_read_bpm: float | None,
+    threshold_bpm: float | None,
+    sex: str,
+) -> Derived | None:
+    """Load by heart rate with estimates in place of what the athlete has not said, each named among the inputs.
+
+    `resting_read_bpm` is what their devices measured. None where what is known contradicts itself.
+    """
+    rest, rest_by = resting_bpm, "athlete"
+    if rest is None:
+        rest, rest_by = (resting_read_bpm, "devices") if resting_read_bpm else (USUAL_RESTING_BPM, "usual")
+    threshold = threshold_bpm or THRESHOLD_PART * maximum.value
+    if rest >= min(threshold, maximum.value):
+        return None
+    limits = {"resting_bpm": rest, "maximum_bpm": maximum.value, "threshold_bpm": threshold}
+    whole = by_heart_rate(rates, seconds, sex=sex, **limits)
+    said_by = {
+        "resting_by": rest_by,
+        "maximum_by": maximum.algorithm,
+        "threshold_by": "athlete" if threshold_bpm else "maximum",
+    }
+    return ESTIMATED.number(whole.value, whole.inputs | said_by)
+
+
 def by_pace(*, normalised_mps: float, seconds: float, threshold_mps: float) -> Derived:
     """Load by pace, from the normalised graded speed: an hour at the threshold is 100."""
     inputs = {"normalised_mps": normalised_mps, "seconds": seconds, "threshold_mps": threshold_mps}
@@ -163,6 +210,7 @@ BELIEVED = {
     BY_PACE.name: "load_by_pace",
     BY_HEART_RATE.name: "load_by_heart_rate",
     BY_EXERTION.name: "load_by_exertion",
+    ESTIMATED.name: "load_by_heart_rate_estimated",
 }
 """The sources, the best first, and why it is believed: codes of `reasons`."""
 
@@ -177,7 +225,7 @@ class Load:
 
 
 def best_load(loads: Sequence[Derived | None]) -> Load | None:
-    """The load by the best source there is: power, then pace, heart rate, perceived exertion."""
+    """The load by the best source there is: power, pace, heart rate, perceived exertion, and estimates last."""
     order = list(BELIEVED)
     known = sorted((load for load in loads if load is not None), key=lambda load: order.index(load.algorithm))
     return Load(known[0], BELIEVED[known[0].algorithm], tuple(known[1:])) if known else None

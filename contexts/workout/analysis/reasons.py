@@ -39,4 +39,5 @@ BELIEVED: Final = {
     "load_by_pace": "Pace is known, and a threshold pace; power is not.",
     "load_by_heart_rate": "Heart rate is known, and its threshold; neither power nor pace is.",
     "load_by_exertion": "Only how hard it felt is known.",
+    "load_by_heart_rate_estimated": "Heart rate is known, its threshold is not: it is estimated from the maximum.",
 }

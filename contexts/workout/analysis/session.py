@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from contexts.workout.recordings import Pool
 from contexts.workout.recordings.recording import Streams
 
-from . import coupling, efforts, energy, heart, load, power, quality, ramp, running, swimming, times, zones
+from . import coupling, efforts, energy, heart, load, power, quality, ramp, running, stepping, swimming, times, zones
 from .derived import Derived, DerivedSeries
 from .elevation import Climb, ascent
 from .path import Path, distance
 from .series import Array, column, each_second, held_seconds
+from .stepping import ON_FOOT
 
-ON_FOOT = ("running", "walking")
 RACES = ("5k", "10k", "half_marathon", "marathon")
 
 
@@ -28,6 +28,8 @@ class Settings:
     height_cm: float | None = None
     hr_max: int | None = None
     resting_bpm: float | None = None
+    resting_read_bpm: float | None = None
+    """As devices measured it in the weeks before; the athlete's own word goes before it."""
     threshold_bpm: float | None = None
     vt1_bpm: float | None = None
     vt2_bpm: float | None = None
@@ -95,6 +97,8 @@ class Analysis:
     moving: Derived
     distance: Derived | None
     ascent: Derived | None
+    steps: Derived | None
+    cadence: Derived | None
     heart_rate: heart.HeartRate | None
     zones: ZonesSpent
     pacing: Pacing
@@ -139,12 +143,14 @@ def analyse(
     device_kcal: float | None = None,
     exertion: float | None = None,
     laps: Sequence[tuple[float, float]] = (),
+    pauses: Sequence[tuple[float, float]] = (),
     barometer: bool = True,
 ) -> Analysis:
     """Everything about a session. Seconds, metres and kilocalories as the device counted them go before our own.
 
     `exertion` is how hard the athlete says it was, from 0 to 10; `laps` are seconds since the start, as they were
-    marked; `barometer` is False where satellites gave the heights.
+    marked; in `pauses` the streams are silent, but for the counter of steps; `barometer` is False where satellites
+    gave the heights.
     """
     session = _Session.of(streams, sport, settings, barometer=barometer)
     lasted = times.duration(elapsed_s=elapsed_s, timer_s=timer_s)
@@ -161,12 +167,15 @@ def analyse(
         distance_m=covered.value if covered else None,
         physiology=settings,
     )
+    steps = stepping.Steps.of(streams, pauses)
     rest = energy.resting(settings, duration_s=lasted.value, height_cm=settings.height_cm)
     return Analysis(
         duration=lasted,
         moving=moved,
         distance=covered,
         ascent=ascent(column(streams.altitude_m), device_m=device_ascent_m, climb=session.climb),
+        steps=steps.total() if steps else None,
+        cadence=stepping.cadence(streams, sport, steps),
         heart_rate=beats,
         zones=spent,
         pacing=_pacing(session, laps),
@@ -278,7 +287,8 @@ def _strain(
     seconds: float,
 ) -> Strain:
     settings, graded = session.settings, session.graded
-    maximum = heart.max_heart_rate(settings).value
+    highest = heart.max_heart_rate(settings)
+    maximum = highest.value
     rates, held = heart.held_rates(session.streams)
     impulse = by_heart = by_pace = None
     rest = settings.resting_bpm
@@ -300,12 +310,25 @@ def _strain(
         )
     felt = load.by_exertion(exertion=exertion, seconds=seconds) if exertion is not None else None
     by_power = riding.summary.load if riding else None
+    loads = [by_power, by_pace, by_heart, felt]
+    if beats and beats.known_s and not any(loads):
+        loads.append(
+            load.estimated(
+                rates,
+                held,
+                maximum=highest,
+                resting_bpm=rest,
+                resting_read_bpm=settings.resting_read_bpm,
+                threshold_bpm=settings.threshold_bpm,
+                sex=settings.sex,
+            )
+        )
     return Strain(
         impulse=impulse,
         edwards=load.edwards(beats.zones.seconds) if beats and beats.zones else None,
         lucia=load.lucia(zones.in_zones(held, rates, _ventilatory(settings))) if beats else None,
         exertion=load.session_exertion(exertion=exertion, seconds=seconds) if exertion is not None else None,
-        load=load.best_load([by_power, by_pace, by_heart, felt]),
+        load=load.best_load(loads),
         efficiency=_efficiency(riding, normalised, beats),
         decoupling=_decoupling(session),
     )

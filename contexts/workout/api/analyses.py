@@ -84,6 +84,9 @@ class Days(serializers.Serializer):
 class FitnessDay(serializers.Serializer):
     day = serializers.DateField()
     load = serializers.FloatField()
+    estimated = serializers.BooleanField(
+        help_text="Whether any of the load is estimated from heart rates: of its thresholds nothing is known."
+    )
     fitness = serializers.FloatField(help_text="Load of the last 42 days, fading.")
     fatigue = serializers.FloatField(help_text="Load of the last 7 days, fading.")
     form = serializers.FloatField(help_text="Fitness less fatigue, as the day began.")

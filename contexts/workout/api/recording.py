@@ -27,14 +27,21 @@ KINDS = list(replaying.Kind.__args__)
 
 
 class MeasuredSeries(serializers.Serializer):
-    kind = serializers.ChoiceField(choices=KINDS)
+    kind = serializers.ChoiceField(
+        choices=KINDS,
+        help_text="`distance` and `steps` are counters: at each instant how far, or how many steps, from wherever "
+        "they began. Android's step counter says just that; where you get counts per interval (HealthKit, Health "
+        "Connect), add them up and send the sum at the end of each interval, with the sum before at its start. What "
+        "is lost on the way is then made up for by the next value. Without `cadence` a run's or a walk's follows "
+        "from its steps. `resistance` is in the machine's own levels.",
+    )
     times_ms = serializers.ListField(
         child=serializers.IntegerField(min_value=0), max_length=replaying.MAX_VALUES, help_text="Since 1970, UTC."
     )
     values = serializers.ListField(
         child=serializers.FloatField(),
         max_length=replaying.MAX_VALUES,
-        help_text="bpm, degrees, m, m, m/s, 1/min, W or °C; as many as times.",
+        help_text="bpm, degrees, m, m, m/s, 1/min, W, °C, steps or levels; as many as times.",
     )
 
 

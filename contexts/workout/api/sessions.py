@@ -13,7 +13,7 @@ from rest_framework.response import Response
 
 from contexts.workout.api.places import StreamsField
 from contexts.workout.models import RANGES, Sport, TrainingSession, Visibility
-from contexts.workout.numbers import telling
+from contexts.workout.numbers import heart_zones, telling
 from contexts.workout.recording import completing, correcting, tracking
 from contexts.workout.recordings.parts import POOL_UNITS
 from contexts.workout.recordings.recording import MAX_NAMED, MAX_NOTES, MAX_TITLE
@@ -97,11 +97,20 @@ class SessionDetails(SessionItem):
     sub_sport = serializers.CharField(allow_null=True, help_text="treadmill, lap_swimming, …, as the device says.")
     pool = PoolItem(allow_null=True)
     hr_zones_s = serializers.ListField(
-        child=serializers.FloatField(), allow_null=True, help_text="Seconds below zone 1, then in zones 1 to 5."
+        child=serializers.FloatField(),
+        allow_null=True,
+        help_text="Seconds below zone 1, then in each zone. The zones are those of the analysis, your own on that "
+        "day; until it is analysed five by the maximum heart rate.",
+    )
+    hr_zones_bpm = serializers.ListField(
+        child=serializers.FloatField(),
+        allow_null=True,
+        help_text="The lower bound of each of these zones; `methods.hr_zones_s` says where they come from.",
     )
     fastest_1k_s = serializers.FloatField(allow_null=True)
     fastest_5k_s = serializers.FloatField(allow_null=True)
     ascent_m = serializers.FloatField(allow_null=True)
+    steps = serializers.IntegerField(allow_null=True, help_text="As a phone counted them, pauses left out.")
     methods = serializers.DictField(help_text="Each derived number's algorithm and what went into it.")
     anomalies = SessionAnomaly(many=True, help_text="What looked implausible, and how often.")
     import_id = serializers.UUIDField(allow_null=True)
@@ -148,6 +157,10 @@ class SessionStreams(serializers.Serializer):
     started_at = serializers.DateTimeField()
     revision = serializers.IntegerField()
     streams = StreamsField()
+    derived = serializers.DictField(
+        child=serializers.CharField(),
+        help_text="Streams nobody measured, and the algorithm they follow by: on foot the cadence by the steps.",
+    )
 
 
 DETAILS = (
@@ -156,11 +169,10 @@ DETAILS = (
     "auto_pause",
     "auto_pauses",
     "laps",
-    "hr_zones_s",
     "ascent_m",
+    "steps",
     "fastest_1k_s",
     "fastest_5k_s",
-    "methods",
     "notes",
     "effort",
     "mood",
@@ -178,7 +190,11 @@ def details_of(session: TrainingSession) -> dict[str, Any]:
     listed = {name: getattr(session, name) for name in history.LISTED}
     ids = {"import_id": session.recording_id, "duplicate_of": session.duplicate_of_id}
     pool = parts.pool_of(session)
+    zones = heart_zones.shown_zones(session)
     said = {
+        "hr_zones_s": zones.seconds,
+        "hr_zones_bpm": zones.lower_bpm,
+        "methods": session.methods | ({"hr_zones_s": zones.method} if zones.method else {}),
         "anomalies": telling.told(session.anomalies),
         "recorded_laps": [asdict(lap) for lap in parts.laps_of(session)],
         "sub_sport": session.said.get("sub_sport"),
@@ -271,14 +287,14 @@ class StreamsOfSession(Endpoint):
         asked = StreamsQuery(data=request.query_params)
         asked.is_valid(raise_exception=True)
         session = history.shown_session(session_id=session_id, by=request.user.user_id, at=now())
-        streams = history.shown_streams(
+        streams, derived = history.shown_streams(
             session=session,
             by=request.user.user_id,
             kinds=asked.validated_data["kinds"],
             most=asked.validated_data.get("points"),
         )
         head = {"session_id": session.id, "started_at": session.started_at, "revision": session.revision}
-        body = encode_json(SessionStreams(head | {"streams": streams}).data)
+        body = encode_json(SessionStreams(head | {"streams": streams, "derived": derived}).data)
         return unless_known(request, body, content_type="application/json")
 
 

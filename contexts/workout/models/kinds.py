@@ -19,8 +19,11 @@ RANGES: Final = {
     "cadence": (0, 1_000),
     "power": (0, 10_000),
     "temperature": (-100, 150),
+    "steps": (0, 100_000_000),
+    "resistance": (-1_000, 1_000),
 }
-"""What a stored value may be, by stream (WO-3). Units: bpm, ms, degrees, m, m, m/s, 1/min, W, °C."""
+"""What a stored value may be, by stream (WO-3). Units: bpm, ms, degrees, m, m, m/s, 1/min, W, °C; steps so far, from
+wherever their counter began; a machine's own levels."""
 
 
 def holds(sql: str) -> models.Func:

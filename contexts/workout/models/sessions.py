@@ -99,6 +99,7 @@ class TrainingSession(models.Model):
     distance_m = models.FloatField(null=True)
     energy_kcal = models.FloatField(null=True)
     ascent_m = models.FloatField(null=True)
+    steps = models.PositiveIntegerField(null=True, help_text="As the phone counted them outside of pauses.")
     hr_avg = models.FloatField(null=True)
     hr_max = models.FloatField(null=True)
     hr_zones_s = ArrayField(models.FloatField(), null=True, help_text="Seconds below zone 1, then in zones 1–5.")

@@ -14,15 +14,16 @@ from datetime import date, datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from django.db.models import Sum
+from django.contrib.postgres.aggregates import BoolOr
+from django.db.models import Q, Sum
 from django.utils.translation import gettext
 
 from contexts.workout import analysis
+from contexts.workout.analysis import load, strength, swimming, variability, zones
 from contexts.workout.analysis import session as whole
-from contexts.workout.analysis import strength, swimming, variability, zones
 from contexts.workout.analysis.derived import DEVICE
 from contexts.workout.models import Analysis, StrengthSet, Thresholds, TrainingSession
-from contexts.workout.numbers import progress, records, telling
+from contexts.workout.numbers import progress, records, resting, telling
 from contexts.workout.plans import dated
 from contexts.workout.series import streams
 from contexts.workout.series.columns import Columns
@@ -80,10 +81,14 @@ def _analyse_alone(session_id: UUID, at: datetime) -> int:
 
 
 class Analysed(NamedTuple):
-    """A session, what of its athlete it was analysed with, and the numbers; both empty where nothing is known."""
+    """A session, what of its athlete was known, and the numbers; both empty where nothing is known.
+
+    `body` is what it was analysed with: the settings, and what only health knows.
+    """
 
     session: TrainingSession
     settings: whole.Settings | None
+    body: whole.Settings | None
     numbers: dict[str, Any]
 
 
@@ -95,9 +100,15 @@ def _analyse(session_ids: Collection[UUID], at: datetime) -> int:
         return 0
     entries = dated.entries_of(sessions[0].user_id)
     analysed = []
-    for session in sessions:
-        settings = settings_on(session, entries)
-        analysed.append(Analysed(session, settings, compute(session, settings) if settings else {}))
+    known = [settings_on(session, entries) for session in sessions]
+    rests = resting.rates_before(
+        session
+        for session, settings in zip(sessions, known, strict=True)
+        if settings and settings.resting_bpm is None and session.hr_avg is not None
+    )
+    for session, settings in zip(sessions, known, strict=True):
+        body = replace(settings, resting_read_bpm=rests.get(session.pk)) if settings else None
+        analysed.append(Analysed(session, settings, body, compute(session, body) if body else {}))
     return _keep(by=sessions[0].user_id, analysed=analysed, at=at)
 
 
@@ -144,15 +155,15 @@ def _replace(known: Mapping[UUID, Analysis], changed: Sequence[Analysed], at: da
 
 
 def _analysis_of(analysed: Analysed, before: Analysis | None, at: datetime) -> Analysis:
-    load = analysed.numbers["strain"]["load"]
+    strain = analysed.numbers["strain"]["load"]
     return Analysis(
         session=analysed.session,
         version=before.version + 1 if before else 1,
         computed_at=at,
         reason=analysed.session.analysis_due,
-        settings=plain(analysed.settings),
+        settings=plain(analysed.body),
         numbers=analysed.numbers,
-        load=load["believed"]["value"] if load else None,
+        load=strain["believed"]["value"] if strain else None,
         algorithms=sorted(algorithms_in(analysed.numbers) - analysis.superseded()),
     )
 
@@ -194,6 +205,7 @@ def compute(session: TrainingSession, settings: whole.Settings) -> dict[str, Any
         device_kcal=_said_by_device(session, "energy_kcal"),
         exertion=session.effort,
         laps=[(lap.start_s, lap.end_s) for lap in parts.laps_of(session)],
+        pauses=session.all_pauses_s(),
     )
     numbers = plain(result)
     numbers["quality"] = {
@@ -289,12 +301,12 @@ def numbers_in(numbers: Any, path: str = "") -> Iterator[tuple[str, dict[str, An
             yield path, numbers
             return
         if "bounds" in numbers and "seconds" in numbers:
-            yield path, _in_zones(numbers)
+            yield path, in_zones(numbers)
         for name, inner in numbers.items():
             yield from numbers_in(inner, f"{path}.{name}" if path else name)
 
 
-def _in_zones(spent: Mapping[str, Any]) -> dict[str, Any]:
+def in_zones(spent: Mapping[str, Any]) -> dict[str, Any]:
     """Seconds below the first zone and in each, as a number that says where the bounds come from."""
     bounds = spent["bounds"]
     return {
@@ -349,12 +361,21 @@ def _value(number: Mapping[str, Any]) -> Any:
     return number.get("value", number.get("values"))
 
 
-def daily_loads(*, user_id: UUID, since: date, until: date) -> dict[date, float]:
+class DayLoad(NamedTuple):
+    """The load of a day, and whether any of it was estimated for want of thresholds."""
+
+    load: float
+    estimated: bool
+
+
+def daily_loads(*, user_id: UUID, since: date, until: date) -> dict[date, DayLoad]:
     """An athlete's training load by local day, both ends included."""
     rows = progress.counted(user_id=user_id).filter(
         day__gte=since, day__lte=until, analyses__is_current=True, analyses__load__isnull=False
     )
-    return dict(rows.values("day").annotate(sum=Sum("analyses__load")).values_list("day", "sum"))
+    is_estimated = Q(analyses__algorithms__contains=[load.ESTIMATED.name])
+    summed = rows.values("day").annotate(sum=Sum("analyses__load"), estimated=BoolOr(is_estimated))
+    return {day: DayLoad(total, estimated) for day, total, estimated in summed.values_list("day", "sum", "estimated")}
 
 
 def mark_due(*, user_id: UUID, since: date, sport: str) -> int:

@@ -63,11 +63,12 @@ def fitness(*, user_id: UUID, since: date, until: date) -> list[dict[str, Any]]:
     loads = analysing.daily_loads(user_id=user_id, since=since - WARM_UP, until=until)
     first = since - WARM_UP
     days = [first + timedelta(days=number) for number in range((until - first).days + 1)]
-    found = load.performance([loads.get(day, 0.0) for day in days])
-    rows = zip(days, found.fitness.values, found.fatigue.values, found.form.values, strict=True)
+    daily = [loads.get(day, analysing.DayLoad(0.0, estimated=False)) for day in days]
+    found = load.performance([each.load for each in daily])
+    rows = zip(days, daily, found.fitness.values, found.fatigue.values, found.form.values, strict=True)
     return [
-        {"day": day, "load": loads.get(day, 0.0), "fitness": fit, "fatigue": tired, "form": form}
-        for day, fit, tired, form in rows
+        {"day": day, **trained._asdict(), "fitness": fit, "fatigue": tired, "form": form}
+        for day, trained, fit, tired, form in rows
         if day >= since
     ]
 

@@ -1,4 +1,4 @@
-"""A session is deleted: the workouts it counted for are as if it had never been (WO-2).
+"""A session is deleted, or is of another sport: the workouts it counted for are as if it had never been (WO-2).
 
 They are before their athlete again: due, or missed and made up like any other whose day is over; unless another
 session that has counted for nothing is what was meant. The caller holds the athlete's gate.
@@ -31,6 +31,17 @@ def take_back(*, sessions: Iterable[TrainingSession], at: datetime) -> list[Sche
         else:
             _close(row, at=at)
     return [row for row in rows if row.adopted.ended_at is None]
+
+
+def match_anew(session: TrainingSession, *, at: datetime) -> None:
+    """Its sport is another, and stored: what it counted for is taken back, and it counts for what it was meant for.
+
+    The caller holds the athlete's gate.
+    """
+    if ScheduledWorkout.objects.filter(session=session).exclude(sport=session.sport).exists():
+        settle_anew(take_back(sessions=[session], at=at), at=at)
+    if session.duplicate_of_id is None:
+        following.match(session, at=at)
 
 
 def _close(row: ScheduledWorkout, *, at: datetime) -> None:

@@ -13,7 +13,7 @@ from contexts.workout.analysis import Derived, standstill
 from contexts.workout.models import LiveSample, SessionTrack, TrainingSession
 from contexts.workout.numbers import progress, records
 from contexts.workout.outdoors import tracks
-from contexts.workout.plans import following
+from contexts.workout.plans import following, taking_back
 from contexts.workout.recording import active, tracking, watching
 from contexts.workout.recordings import LiftedSet, RecordedActivity, Streams
 from contexts.workout.series import columns, streams
@@ -163,6 +163,7 @@ def record_offline(
         session.distance_by = streams.PHONE
     together = streams.merged(points, streams.points_of(session, inside))
     has_changed = not is_new and _is_told_anew(session)
+    has_other_sport = has_changed and _is_of_other_sport(session)
     _note_counted(session, recorder.counted)
     session.changes += has_changed
     if is_new:
@@ -186,6 +187,8 @@ def record_offline(
         announce([session], at)
     else:
         merging.combine(session)
+    if has_other_sport:
+        taking_back.match_anew(session, at=at)
     if has_changed:
         announce_change(session, at)
     _look_at_progress(session, at)
@@ -196,6 +199,11 @@ def _is_told_anew(session: TrainingSession) -> bool:
     return not TrainingSession.objects.filter(
         pk=session.pk, sport=session.sport, visibility=session.visibility
     ).exists()
+
+
+def _is_of_other_sport(session: TrainingSession) -> bool:
+    """Whether a session, as it is in memory, has another sport than the stored one."""
+    return not TrainingSession.objects.filter(pk=session.pk, sport=session.sport).exists()
 
 
 def _differs(session: TrainingSession, points: streams.Points) -> bool:
@@ -339,6 +347,7 @@ def _summarise(session: TrainingSession, recorded: Streams, **said: Any) -> None
         "moving_s": summary.moving,
         "distance_m": summary.distance,
         "ascent_m": summary.ascent,
+        "steps": summary.steps,
         "energy_kcal": summary.energy,
         "hr_avg": heart and heart.average,
         "fastest_1k_s": summary.efforts.get("fastest_1k"),
@@ -346,6 +355,7 @@ def _summarise(session: TrainingSession, recorded: Streams, **said: Any) -> None
     }
     for name, number in derived.items():
         setattr(session, name, number.value if number else None)
+    session.steps = int(summary.steps.value) if summary.steps else None
     session.hr_max = heart.maximum if heart else None
     session.hr_zones_s = [zones.below_s, *zones.seconds] if zones else None
     methods = derived | {"hr_zones_s": zones and zones.hr_max}

@@ -29,7 +29,10 @@ class NotMerged(Refused):
 
 @unit_of_work("workout", gate="by")
 def change_session(*, session_id: UUID, changes: dict[str, Any], by: UUID, at: datetime) -> TrainingSession:
-    """Change what the athlete says of a session. Another sport computes its summary anew, and its records."""
+    """Change what the athlete says of a session.
+
+    Another sport computes its summary anew, and its records, and counts for other workouts of a plan.
+    """
     session = tracking.locked_session(session_id=session_id, by=by)
     before = session.sport, session.visibility
     for name in changes.keys() & {"sport", "visibility"}:
@@ -40,6 +43,7 @@ def change_session(*, session_id: UUID, changes: dict[str, Any], by: UUID, at: d
     session.save()
     if session.sport != before[0] and session.ended_at is not None:
         _compute_anew(session, was=before[0])
+        taking_back.match_anew(session, at=at)
     if has_changed or told:
         announced: dict[str, Any] = {"sport": session.sport, "visibility": session.visibility} if has_changed else {}
         noting.note_change(session=session, what=replaying.Edit(**announced, **told), at=at)

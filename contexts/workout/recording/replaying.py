@@ -36,7 +36,17 @@ TOLD: Final = ("title", "notes", "effort", "mood", "commute", "gear")
 Sport = Literal["running", "walking", "cycling", "swimming", "rowing", "strength", "other"]
 Visibility = Literal["private", "friends", "everyone"]
 Kind = Literal[
-    "heart_rate", "latitude", "longitude", "altitude", "distance", "speed", "cadence", "power", "temperature"
+    "heart_rate",
+    "latitude",
+    "longitude",
+    "altitude",
+    "distance",
+    "speed",
+    "cadence",
+    "power",
+    "temperature",
+    "steps",
+    "resistance",
 ]
 Milliseconds = Annotated[int, Meta(ge=0, le=4_102_444_800_000)]
 Values = Annotated[list[float], Meta(min_length=1, max_length=MAX_VALUES)]

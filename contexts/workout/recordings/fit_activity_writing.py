@@ -1,8 +1,8 @@
 """Writes an activity as a FIT file that any program reads.
 
 FIT carries rows and pauses to the second, places to a centimetre, the device's name, sums, laps, lengths of a pool
-and sets. It cannot carry titles, notes, feelings, gear, media or how hard a set was; beat-to-beat intervals are left
-out.
+and sets; a machine's resistance in whole levels from 0 to 254. It cannot carry titles, notes, feelings, gear, media,
+how hard a set was, or steps as they were counted; beat-to-beat intervals are left out.
 """
 
 from __future__ import annotations
@@ -124,6 +124,7 @@ CARRIED: Final = (
     "cadence_rpm",
     "power_w",
     "temperature_c",
+    "resistance",
 )
 
 
@@ -150,6 +151,7 @@ RECORD_FIELDS: Final[dict[str, tuple[int, Base, float, float, int]]] = {
     "speed_mps": (73, Base.UINT32, 1000, 0, 0xFFFFFFFE),
     "heart_rate_bpm": (3, Base.UINT8, 1, 0, 254),
     "power_w": (7, Base.UINT16, 1, 0, 65_534),
+    "resistance": (10, Base.UINT8, 1, 0, 254),
 }
 
 

@@ -141,6 +141,7 @@ FIELDS: dict[int, dict[int, Field]] = {
         6: Field("speed_mps", 1000),
         7: Field("power_w"),
         8: Field("compressed_speed_distance", whole="u1"),
+        10: Field("resistance"),
         13: Field("temperature_c"),
         53: Field("fractional_cadence", 128),
         73: Field("enhanced_speed_mps", 1000),

@@ -1,8 +1,8 @@
 """Writes GPX 1.1 with Garmin's TrackPointExtension v2, ClueTrust's gpxdata and `<power>`.
 
 GPX carries rows that have a place, their instants to the millisecond, and a track's name, description, type and
-source. It cannot carry rows without a place, laps, pauses, the device's sums, beat-to-beat intervals, feelings, gear
-or media.
+source. It cannot carry rows without a place, laps, pauses, the device's sums, the counter of steps, resistance,
+beat-to-beat intervals, feelings, gear or media.
 """
 
 from __future__ import annotations

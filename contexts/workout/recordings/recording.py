@@ -166,6 +166,8 @@ class Lap:
 class Streams:
     """Columns of equal length; `time` in seconds after the start, never decreasing. Streams not seen are None.
 
+    `steps` is a counter that began anywhere, as `distance_m` may have; `resistance` is in the machine's own levels.
+
     Lists are taken as well, with None where a value is missing, and become arrays.
     """
 
@@ -180,6 +182,8 @@ class Streams:
     power_w: Values | None = None
     temperature_c: Values | None = None
     rr_interval_ms: Values | None = None
+    steps: Values | None = None
+    resistance: Values | None = None
 
     def __post_init__(self) -> None:
         for each in fields(self):
@@ -275,6 +279,8 @@ RECORDABLE: dict[str, tuple[float, float]] = {
     "power_w": (0.0, 10_000.0),
     "temperature_c": (-100.0, 150.0),
     "rr_interval_ms": (1.0, 65_535.0),
+    "steps": (0.0, 100_000_000.0),
+    "resistance": (-1_000.0, 1_000.0),
 }
 """What a sensor can have said at all; outside is damage. What a body can do is judged by the rules."""
 

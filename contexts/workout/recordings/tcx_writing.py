@@ -1,8 +1,9 @@
 """Writes TCX (Garmin Training Center Database v2) with ActivityExtension v2.
 
-TCX carries every row but temperature and beat-to-beat intervals, laps, their times, distances and calories, notes
-and the device's name; heart rate, power, calories and steps are whole numbers in it. The sports it does not name and
-the title stand in an extension of ours. It cannot carry pauses, ascent, feelings, gear or media.
+TCX carries every row but temperature, resistance, the counter of steps and beat-to-beat intervals, laps, their times,
+distances and calories, notes and the device's name; heart rate, power, calories and cadence on foot are whole numbers
+in it. The sports it does not name and the title stand in an extension of ours. It cannot carry pauses, ascent,
+feelings, gear or media.
 """
 
 from __future__ import annotations

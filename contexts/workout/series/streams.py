@@ -10,13 +10,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contexts.health import services as health
+from contexts.workout.analysis import stepping
 from contexts.workout.models import RANGES, LiveSample, TrainingSession
 from contexts.workout.recordings import Streams
 from contexts.workout.recordings.recording import Values
 from contexts.workout.series.columns import Columns, nth_of_equals, stored, table_of
 
-TRACKED: Final = ("heart_rate", "rr_interval", "speed", "cadence", "power", "distance")
-"""What a live session takes from the athlete's devices."""
+TRACKED: Final = {
+    "heart_rate": "heart_rate",
+    "rr_interval": "rr_interval",
+    "speed": "speed",
+    "cadence": "cadence",
+    "power": "power",
+    "distance": "distance",
+    "resistance_level": "resistance",
+}
+"""What a live session takes from the athlete's devices: health's streams, and ours."""
 
 PHONE: Final = 0
 """In place of a device's number: the phone that records the session."""
@@ -32,6 +41,8 @@ RECORDED: Final = {
     "power": "power_w",
     "temperature": "temperature_c",
     "rr_interval": "rr_interval_ms",
+    "steps": "steps",
+    "resistance": "resistance",
 }
 """Our streams and the columns of a recording they come from."""
 
@@ -40,9 +51,6 @@ Key = tuple[int, int]
 
 Points = dict[str, dict[Key, float]]
 """By stream: key → value. The key makes a reading count once, however often it is handed in."""
-
-ON_FOOT: Final = ("running", "walking")
-"""Devices count one leg of a runner or walker; sessions count steps."""
 
 MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -54,7 +62,7 @@ def microseconds(span: timedelta) -> int:
 
 def is_plausible(stream: str, value: float) -> bool:
     """Whether a live session takes this value of a device (WO-3)."""
-    return stream in TRACKED and is_in_range(stream, value)
+    return stream in TRACKED and is_in_range(TRACKED[stream], value)
 
 
 def is_in_range(kind: str, value: float) -> bool:
@@ -73,7 +81,7 @@ def merged(*layers: Points) -> Points:
 
 
 def usable(session: TrainingSession, readings: Iterable[health.Reading]) -> list[health.Reading]:
-    """What of these a session takes, as it counts: steps of both legs, and metres of one counter.
+    """What of these a session takes, under our names and as it counts: both legs' cadence, metres of one counter.
 
     Two counters in one stream would say nothing, so the first one that tells of metres counts for the session.
     """
@@ -83,9 +91,9 @@ def usable(session: TrainingSession, readings: Iterable[health.Reading]) -> list
             continue
         if reading.stream == "distance" and not counts_metres(session, by=reading.device):
             continue
-        if reading.stream == "cadence" and session.sport in ON_FOOT:
+        if reading.stream == "cadence" and session.sport in stepping.ON_FOOT:
             reading = replace(reading, value=2 * reading.value)
-        taken.append(reading)
+        taken.append(replace(reading, stream=TRACKED[reading.stream]))
     return taken
 
 
@@ -135,11 +143,28 @@ def together(packed: Sequence[Columns], *, since_us: int = 0) -> Streams:
     return Streams(time=(table.offsets_us - since_us) / 1e6, **side_by_side)
 
 
+def derived_streams(session: TrainingSession, packed: Sequence[Columns]) -> list[Columns]:
+    """What follows from the streams of a session and nobody measured: the cadence of a runner's or walker's steps."""
+    by_kind = {each.kind: each for each in packed}
+    if session.sport not in stepping.ON_FOOT or "cadence" in by_kind or "steps" not in by_kind:
+        return []
+    steps = stepping.Steps.of(together([by_kind["steps"]]), session.all_pauses_s())
+    moments, rates = steps.cadence() if steps else (np.empty(0), np.empty(0))
+    if not len(moments):
+        return []
+    offsets = np.rint(moments * 1e6).astype(np.int64)
+    return [Columns("cadence", offsets, nth_of_equals(offsets), rates)]
+
+
 def as_recorded(session: TrainingSession, packed: Sequence[Columns]) -> Streams:
-    """The measurements of a session in the form in which recordings come; silent during pauses."""
+    """The measurements of a session in the form in which recordings come; silent during pauses.
+
+    Only the counter of steps is not: what it counted in a pause is known from what it says there.
+    """
     recorded = together(packed)
     paused = _paused(recorded.time, session.all_pauses_s())
-    silent = {name: np.where(paused, np.nan, getattr(recorded, name)) for name in recorded.present()}
+    names = [name for name in recorded.present() if name != "steps"]
+    silent = {name: np.where(paused, np.nan, getattr(recorded, name)) for name in names}
     return replace(recorded, **silent)
 
 

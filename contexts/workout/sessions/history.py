@@ -9,11 +9,12 @@ from django.db import connections
 
 from contexts.identity import services as identity
 from contexts.workout import events
+from contexts.workout.analysis.stepping import BY_STEPS
 from contexts.workout.models import TrainingSession
 from contexts.workout.places import privacy
 from contexts.workout.places.privacy import Shown
 from contexts.workout.series.columns import Columns, stored
-from contexts.workout.series.streams import microseconds
+from contexts.workout.series.streams import derived_streams, microseconds
 from contexts.workout.series.thinning import thinned
 from contexts.workout.sessions import merging
 from kernel.bus import publish
@@ -108,20 +109,19 @@ def _announce_look(session: TrainingSession, *, by: UUID, at: datetime) -> None:
 
 def shown_streams(
     *, session: TrainingSession, by: UUID, kinds: Collection[str] = (), most: int | None = None
-) -> Shown[list[privacy.Packed]]:
+) -> tuple[Shown[list[privacy.Packed]], dict[str, str]]:
     """The streams as the viewer may see them: these kinds or all, whole or with at most so many points.
 
-    Asks identity.
+    And which of them nobody measured, with the algorithm they follow by. A session under way has none yet. Asks
+    identity.
     """
     gate = privacy.gate_for(by, athletes=[session.user_id])
-    streams = (stream for stream in streams_of(session=session) if not kinds or stream[0] in kinds)
-    return gate.streams(thinned(streams, most=most) if most else streams, of=session.user_id)
-
-
-def streams_of(*, session: TrainingSession) -> Iterator[tuple[str, list[float], list[float]]]:
-    """Each packed stream as (kind, seconds since start, values); a session under way has none yet."""
-    for kind, offsets, _, values in packed_streams(session):
-        yield kind, (offsets / 1e6).tolist(), values.tolist()
+    packed = [*packed_streams(session)]
+    derived = derived_streams(session, packed)
+    wanted = [each for each in (*packed, *derived) if not kinds or each.kind in kinds]
+    drawn = ((each.kind, (each.offsets_us / 1e6).tolist(), each.measured.tolist()) for each in wanted)
+    shown = gate.streams(thinned(drawn, most=most) if most else drawn, of=session.user_id)
+    return shown, {each.kind: BY_STEPS.name for each in derived if not kinds or each.kind in kinds}
 
 
 def packed_streams(session: TrainingSession) -> Iterator[Columns]:

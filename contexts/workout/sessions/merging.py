@@ -25,6 +25,7 @@ MEASURED: Final = {
     "duration_s": ("duration_s", "moving_s"),
     "distance_m": ("distance_m", "fastest_1k_s", "fastest_5k_s"),
     "ascent_m": ("ascent_m",),
+    "steps": ("steps",),
     "energy_kcal": ("energy_kcal",),
     "hr_avg": ("hr_avg", "hr_max", "hr_zones_s"),
 }

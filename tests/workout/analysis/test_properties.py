@@ -17,6 +17,7 @@ from contexts.workout.analysis import (
     efforts,
     elevation,
     explain,
+    heart,
     load,
     power,
     quality,
@@ -235,6 +236,25 @@ class TestLoad:
         found = ramp.ramp(even)
         assert found.highest_w == near(ridden[-1])
         assert found.minutes >= 6
+
+    @given(
+        st.lists(st.tuples(st.floats(40, 215), st.floats(0, 10)), min_size=1, max_size=40),
+        st.floats(0, 30),
+        st.floats(1, 3),
+        st.integers(10, 90),
+        st.sampled_from(["male", "female", "unspecified"]),
+    )
+    def test_what_beats_higher_or_longer_is_an_estimated_load_no_smaller(self, held, faster, longer, age, sex):
+        rates, seconds = np.array(held).T
+
+        def estimated(rates, seconds):
+            maximum = heart.max_heart_rate(Settings(age=age))
+            nothing = {"resting_bpm": None, "resting_read_bpm": None, "threshold_bpm": None}
+            return load.estimated(rates, seconds, maximum=maximum, sex=sex, **nothing).value
+
+        slow = estimated(rates, seconds)
+        assert 0 <= slow <= estimated(rates + faster, seconds) + 1e-9
+        assert slow * longer == near(estimated(rates, seconds * longer))
 
     @given(st.floats(0, 10), st.floats(0, 10), st.floats(60, 20_000))
     def test_what_feels_harder_is_more(self, one, other, seconds):
