@@ -310,6 +310,13 @@ class TestAnalysis:
         loaded = [day for day in days if day["load"] > 0]
         assert len(loaded) == 1
         assert days[-1]["fitness"] == pytest.approx(loaded[0]["fitness"] * 2.718281828 ** (-2 / 42), rel=1e-3)
+        told = anna.api.get(f"{WORKOUT}/fitness/why?day={loaded[0]['day']}").json()
+        assert [one["load"] for one in told["sessions"]] == [loaded[0]["load"]]
+        fitness, _, form = told["numbers"]
+        assert (fitness["value"], fitness["algorithm"]["name"]) == (loaded[0]["fitness"], "fitness-42d@1")
+        assert fitness["inputs"] == {"load": loaded[0]["load"], "fitness_before": 0}
+        assert (form["value"], form["inputs"]) == (0, {"fitness_before": 0, "fatigue_before": 0})
+        assert anna.api.get(f"{WORKOUT}/fitness/why").status_code == 400
         backwards = anna.api.get(f"{WORKOUT}/fitness?from=2026-05-02&to=2026-05-01")
         assert (backwards.status_code, backwards.json()["errors"][0]["code"]) == (400, "bad_range")
         assert anna.api.get(f"{WORKOUT}/fitness?from=0001-01-01&to=0001-01-02").status_code == 400

@@ -99,6 +99,29 @@ class Fitness(serializers.Serializer):
     sessions = serializers.IntegerField()
 
 
+class FitnessNumber(serializers.Serializer):
+    name = serializers.ChoiceField(choices=["fitness", "fatigue", "form"])
+    value = serializers.FloatField()
+    inputs = serializers.DictField(child=serializers.FloatField(), help_text="The day's load, and the day before it.")
+    algorithm = AlgorithmItem()
+
+
+class SessionLoad(serializers.Serializer):
+    session_id = serializers.UUIDField()
+    load = serializers.FloatField()
+    algorithm = serializers.CharField(help_text="name@version; the session's own `why` says more.")
+
+
+class WhyOfDay(serializers.Serializer):
+    day = serializers.DateField()
+    numbers = FitnessNumber(many=True)
+    sessions = SessionLoad(many=True, help_text="What the day's load is made of.")
+
+
+class Day(serializers.Serializer):
+    day = serializers.DateField()
+
+
 class ThresholdsForm(serializers.Serializer):
     sport = serializers.ChoiceField(choices=Sport.choices, default="", allow_blank=True)
     valid_from = serializers.DateField()
@@ -199,6 +222,25 @@ class FitnessOfAthlete(Endpoint):
         return Response(_fitness(request.user.user_id, since, until))
 
 
+class WhyOfFitness(Endpoint):
+    """Why fitness, fatigue and form are what they are."""
+
+    access = member
+
+    @extend_schema(
+        operation_id="explain_fitness",
+        parameters=[OpenApiParameter("day", OpenApiTypes.DATE, required=True)],
+        responses=WhyOfDay,
+    )
+    def get(self, request: Request) -> Response:
+        """Of one day: formulas, what went in, and the sessions behind the day's load."""
+        asked = Day(data=request.query_params)
+        asked.is_valid(raise_exception=True)
+        if (day := asked.validated_data["day"]) < progress.EARLIEST:
+            raise InvalidInput("This day is too long ago.", field="day", code="bad_range")
+        return Response(thresholds.why(user_id=request.user.user_id, day=day))
+
+
 def _fitness(user_id: UUID, since: date, until: date) -> dict[str, Any]:
     return {
         "days": thresholds.fitness(user_id=user_id, since=since, until=until),
@@ -243,6 +285,7 @@ urlpatterns = [
     path("sessions/<uuid:session_id>/why/<path:number>", WhyOfSession.as_view()),
     path("algorithms", AllAlgorithms.as_view()),
     path("fitness", FitnessOfAthlete.as_view()),
+    path("fitness/why", WhyOfFitness.as_view()),
     path("thresholds", ThresholdsOfAthlete.as_view()),
     path("thresholds/<uuid:thresholds_id>", OneThresholds.as_view()),
 ]

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from django.contrib.postgres.aggregates import BoolOr
-from django.db.models import Q, Sum
+from django.db.models import Q, QuerySet, Sum
 from django.utils.translation import gettext
 
 from contexts.workout import analysis
@@ -223,16 +223,16 @@ def _said_by_device(session: TrainingSession, name: str) -> float | None:
     return getattr(session, name) if said else None
 
 
-def _strength_of(sessions: Iterable[TrainingSession]) -> dict[UUID, dict[str, Any]]:
+def _strength_of(sessions: Collection[TrainingSession]) -> dict[UUID, dict[str, Any]]:
     """By session in which something was lifted: volume, and the best estimate of one repetition by exercise."""
-    shown_in = {session.sets_from: session.pk for session in sessions}
     lifted: dict[UUID, dict[str, list[strength.Lift]]] = {}
-    sets = StrengthSet.objects.filter(session__in=shown_in).order_by("done_at", "set_id")
-    for session_id, exercise, weight_kg, reps in sets.values_list("session_id", "exercise", "weight_kg", "reps"):
+    sets = StrengthSet.objects.filter(session__in={session.sets_from for session in sessions})
+    done = sets.order_by("done_at", "set_id").values_list("session_id", "exercise", "weight_kg", "reps")
+    for session_id, exercise, weight_kg, reps in done:
         if weight_kg and reps:
-            own = lifted.setdefault(shown_in[session_id], {})
-            own.setdefault(exercise, []).append(strength.Lift(weight_kg, reps))
-    return {session_id: _strength(by_exercise) for session_id, by_exercise in lifted.items()}
+            lifted.setdefault(session_id, {}).setdefault(exercise, []).append(strength.Lift(weight_kg, reps))
+    # A duplicate may be among them, and lend its sets to the session it is one of.
+    return {session.pk: _strength(lifted[session.sets_from]) for session in sessions if session.sets_from in lifted}
 
 
 def _strength(by_exercise: Mapping[str, list[strength.Lift]]) -> dict[str, Any]:
@@ -370,12 +370,23 @@ class DayLoad(NamedTuple):
 
 def daily_loads(*, user_id: UUID, since: date, until: date) -> dict[date, DayLoad]:
     """An athlete's training load by local day, both ends included."""
-    rows = progress.counted(user_id=user_id).filter(
-        day__gte=since, day__lte=until, analyses__is_current=True, analyses__load__isnull=False
-    )
+    rows = _loaded(user_id).filter(day__gte=since, day__lte=until)
     is_estimated = Q(analyses__algorithms__contains=[load.ESTIMATED.name])
     summed = rows.values("day").annotate(sum=Sum("analyses__load"), estimated=BoolOr(is_estimated))
     return {day: DayLoad(total, estimated) for day, total, estimated in summed.values_list("day", "sum", "estimated")}
+
+
+def loads_on(*, user_id: UUID, day: date) -> list[dict[str, Any]]:
+    """Of which sessions a day's load is, how much of it, and by which algorithm."""
+    rows = _loaded(user_id).filter(day=day).order_by("started_at", "pk")
+    algorithm = "analyses__numbers__strain__load__believed__algorithm"
+    names = ("session_id", "load", "algorithm")
+    return [dict(zip(names, row, strict=True)) for row in rows.values_list("pk", "analyses__load", algorithm)]
+
+
+def _loaded(user_id: UUID) -> QuerySet[Any]:
+    """Sessions that count and have a load."""
+    return progress.counted(user_id=user_id).filter(analyses__is_current=True, analyses__load__isnull=False)
 
 
 def mark_due(*, user_id: UUID, since: date, sport: str) -> int:

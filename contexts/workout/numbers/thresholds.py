@@ -73,6 +73,22 @@ def fitness(*, user_id: UUID, since: date, until: date) -> list[dict[str, Any]]:
     ]
 
 
+def why(*, user_id: UUID, day: date) -> dict[str, Any]:
+    """How fitness, fatigue and form of a day came to be: by which formulas, of what, and of which sessions."""
+    before, today = fitness(user_id=user_id, since=day - timedelta(days=1), until=day)
+    fit, tired = ({f"{name}_before": before[name]} for name in ("fitness", "fatigue"))
+    trained = {"load": today["load"]}
+    numbers = [
+        {"name": name, "value": today[name], "inputs": inputs, "algorithm": analysing.explained(algorithm)}
+        for name, algorithm, inputs in (
+            ("fitness", load.FITNESS, trained | fit),
+            ("fatigue", load.FATIGUE, trained | tired),
+            ("form", load.FORM, fit | tired),
+        )
+    ]
+    return {"day": day, "numbers": numbers, "sessions": analysing.loads_on(user_id=user_id, day=day)}
+
+
 def waiting(*, user_id: UUID) -> dict[str, int]:
     """How many of an athlete's sessions are still to be analysed, of how many."""
     own = TrainingSession.objects.filter(user_id=user_id, state=TrainingSession.State.COMPLETED)
