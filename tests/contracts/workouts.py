@@ -95,6 +95,7 @@ class Workouts:
             "put_set": lambda: {"body": done},
             "sync_operations": lambda: {"body": {"operations": [start]}},
             "switch_auto_pause": lambda: {"body": {"on": True}},
+            "explain_fitness": lambda: {"query": {"day": now().date().isoformat()}},
             "put_thresholds": lambda: {"body": {"valid_from": "2026-01-01", "ftp_w": 250}},
             "set_goal": lambda: {"body": self.goal()},
             "plan_group_workout": lambda: {"body": self.together()},
