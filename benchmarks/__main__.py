@@ -8,6 +8,7 @@ import argparse
 import os
 import sys
 import tempfile
+import traceback
 from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
@@ -38,7 +39,7 @@ ON_REQUEST = ["servers"]
 
 
 def main() -> int:
-    """Run what was asked for; the exit code is 0 even where a target is missed: the table says so."""
+    """Run what was asked for; the exit code is 0 even where a target is missed: the table says so. 1: one broke."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
     parser.add_argument("names", nargs="*", metavar="name", help=f"of {', '.join([*USUAL, *ON_REQUEST])}")
     parser.add_argument("--quick", action="store_true", help="once and small, to see that it runs")
@@ -52,8 +53,11 @@ def main() -> int:
             print(refusal, file=sys.stderr)
             return 1
         _set_environment(Path(folder), started.database_url, started.redis_url)
-        print_table(_measure(asked.names or USUAL, quick=asked.quick))
-    return 0
+        figures, failed = _measure(asked.names or USUAL, quick=asked.quick)
+        print_table(figures)
+    if failed:
+        print(f"could not be measured: {', '.join(failed)}")
+    return 1 if failed else 0
 
 
 def _set_environment(folder: Path, database_url: str, redis_url: str) -> None:
@@ -72,7 +76,8 @@ def _set_environment(folder: Path, database_url: str, redis_url: str) -> None:
     os.environ.update(keys_for(folder, os.environ) | chosen)
 
 
-def _measure(names: list[str], *, quick: bool) -> list[Figure]:
+def _measure(names: list[str], *, quick: bool) -> tuple[list[Figure], list[str]]:
+    """The figures, and the names of those that broke: the others are measured all the same."""
     import django
     from django.core.management import call_command
 
@@ -82,10 +87,15 @@ def _measure(names: list[str], *, quick: bool) -> list[Figure]:
     call_command("setup_databases", verbosity=0)
     settle_in()
     figures: list[Figure] = []
+    failed = []
     for name in names:
         print(f"{name} …", flush=True)
-        figures += import_module(f"benchmarks.{name}").run(quick=quick)
-    return figures
+        try:
+            figures += import_module(f"benchmarks.{name}").run(quick=quick)
+        except Exception:
+            traceback.print_exc()
+            failed.append(name)
+    return figures, failed
 
 
 if __name__ == "__main__":
