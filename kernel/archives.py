@@ -14,6 +14,9 @@ ENCRYPTED: Final = 0x1
 DIRECTORY_BYTES: Final = 32_000_000
 """Of the archive's own list, which the standard library reads into memory whole."""
 
+UNREADABLE: Final = (zipfile.BadZipFile, OSError, ValueError, EOFError, NotImplementedError)
+"""What `zipfile` raises for a directory it cannot read; the last where it asks for a later format."""
+
 END, END_64, LOCATOR_64 = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
 TAIL_BYTES: Final = 22 + 65_535 + 20
 
@@ -42,13 +45,7 @@ def opened(file: IO[bytes], limits: Limits) -> zipfile.ZipFile:
     _ensure_small_directory(file, limits)
     try:
         archive = zipfile.ZipFile(file)
-    except (
-        zipfile.BadZipFile,
-        OSError,
-        ValueError,
-        EOFError,
-        NotImplementedError,
-    ) as damage:  # zipfile's
+    except UNREADABLE as damage:
         raise _no_archive() from damage
     entries = archive.infolist()
     if len(entries) > limits.members:

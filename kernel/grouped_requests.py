@@ -132,21 +132,27 @@ class GroupedRequests:
     async def _serve_all(self) -> None:
         """Serve whoever waits, and then whoever has come meanwhile, until nobody does."""
         loop = asyncio.get_running_loop()
-        while self._waiting:
-            served = [self._waiting.popleft() for _ in range(min(len(self._waiting), SERVED_AT_ONCE))]
-            answers = await loop.run_in_executor(self._threads, self._served, [asked for asked, _ in served])
-            for (_, answered), answer in zip(served, answers, strict=True):
-                if not answered.done():
-                    answered.set_result(answer)
-        self._serving -= 1
+        try:
+            while self._waiting:
+                served = [self._waiting.popleft() for _ in range(min(len(self._waiting), SERVED_AT_ONCE))]
+                answers = await loop.run_in_executor(self._threads, self._served, [asked for asked, _ in served])
+                for (_, answered), answer in zip(served, answers, strict=True):
+                    if not answered.done():
+                        answered.set_result(answer)
+        finally:
+            self._serving -= 1
 
     def _served(self, asked: list[Asked]) -> Sequence[bytes | None]:
+        """As many answers as requests, whatever happens: who waits for one must not wait for ever."""
         try:
-            return self._endpoint.serve(asked)
+            answers = self._endpoint.serve(asked)
+            if len(answers) != len(asked):
+                raise ValueError(f"{len(answers)} answers to {len(asked)} requests")
         except Exception:
             log.warning("a group of requests could not be served; each takes the other way", exc_info=True)
             release_connections()
             return [None] * len(asked)
+        return answers
 
 
 CORRELATION_BYTES: Final = CORRELATION_HEADER.lower().encode()

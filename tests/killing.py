@@ -48,7 +48,7 @@ def await_end_of(backend: int, *, alias: str) -> None:
 
 
 def until(look: Callable[[], R | None], what: str) -> R:
-    """Look until there is something."""
+    """Look until there is something: nothing announces that a lock is waited for."""
     deadline = time.monotonic() + 60
     while not (found := look()):
         assert time.monotonic() < deadline, f"never: {what}"

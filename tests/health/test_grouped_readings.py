@@ -5,6 +5,7 @@ import gzip
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -247,3 +248,30 @@ def test_a_body_that_comes_in_pieces_or_too_large_is_djangos(strap, server):
     chunked.headers = [header for header in chunked.headers if header[0] != "content-length"]
     (answer,) = server.answers([chunked])
     assert (answer.status, server.asked_django) == (200, 1)
+
+
+def test_where_https_is_demanded_a_group_takes_nothing_else(strap, settings):
+    settings.SECURE_SSL_REDIRECT, settings.SECURE_HSTS_SECONDS = True, 31_536_000
+    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    worn, server = strap(), Server()
+    plain, secure = (told(worn, [reading(START, sequence=n)]) for n in range(2))
+    secure.headers.append(("x-forwarded-proto", "https"))
+    server.answers([plain])
+    assert server.asked_django == 1
+    (answer,) = server.answers([secure])
+    assert server.asked_django == 1
+    assert answer.headers["strict-transport-security"] == "max-age=31536000; includeSubDomains; preload"
+    server.close()
+
+
+def test_a_group_that_is_answered_wrongly_leaves_nobody_waiting(strap, monkeypatch):
+    (endpoint,) = grouped_endpoints
+    monkeypatch.setattr(
+        "tests.health.test_grouped_readings.grouped_endpoints", [replace(endpoint, serve=lambda _: [])]
+    )
+    worn, server = strap(), Server()
+    for n in range(3):
+        (answer,) = server.answers([told(worn, [reading(START, sequence=n)])])
+        assert answer.status == 200
+    assert server.asked_django == 3
+    server.close()

@@ -83,13 +83,8 @@ def record_grouped(deliveries: Sequence[Delivery], *, at: datetime) -> list[Rece
     if not batches:
         return receipts
     for batch, count in _store(batches=batches, at=at):
-        payloads.note(
-            body=deliveries[place := marks[mark_of(batch.batch_id)]].body,
-            device=batch.by.number,
-            at=at,
-            form=JSON,
-            encoding="",
-        )
+        place = marks[mark_of(batch.batch_id)]
+        payloads.note(body=deliveries[place].body, device=batch.by.number, at=at, form=JSON, encoding="")
         receipts[place] = Receipt(count, len(batch.items) - count, [])
     return receipts
 
